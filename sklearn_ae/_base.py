@@ -1,0 +1,572 @@
+"""What both estimators share: parameters, validation, training, prediction."""
+
+import warnings
+from collections.abc import Sequence
+from contextlib import contextmanager
+from copy import deepcopy
+from math import isfinite
+from numbers import Integral, Real
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
+
+from ._activations import ACTIVATIONS
+from ._compat import (
+    HasMethods,
+    Interval,
+    RealNotInt,
+    StrOptions,
+    _check_sample_weight,
+    _fit_context,
+)
+from ._losses import LOSSES, Loss
+from ._model import Model
+from ._rows import Rows, block_length
+from ._scaling import fit_scaling, mean_and_variance
+from ._solvers import SGD, Adam, Outcome
+from ._training import (
+    choose_n_components,
+    choose_solver,
+    make_loss,
+    make_network,
+    make_optimizer,
+    train,
+    train_once,
+)
+
+FLOAT_DTYPES = [np.float64, np.float32]
+
+
+@contextmanager
+def _all_or_nothing(estimator):
+    """Leave the estimator as it was if anything goes wrong."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def _supports_partial_fit(estimator):
+    if estimator.solver in ("lbfgs", "svd"):
+        raise AttributeError(
+            "partial_fit needs solver='adam', 'sgd' or 'auto', "
+            f"got solver={estimator.solver!r}."
+        )
+    return True
+
+
+class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """An autoencoder as a scikit-learn estimator.
+
+    The two public classes say what the parameters mean. `fit` puts the parts together
+    (`Model`, `Objective`, a solver); all the mathematics is in those.
+    """
+
+    _model: Model
+    _theta: np.ndarray
+    _optimizer: Adam | SGD | None = None
+    _rng: np.random.RandomState | None = None
+    n_components_: int
+    n_features_in_: int
+    mean_: np.ndarray
+    solver_: str
+    n_iter_: int
+    loss_: float
+    loss_curve_: list[float]
+    validation_loss_curve_: list[float] | None
+
+    _parameter_constraints: dict = {
+        "n_components": [
+            Interval(Integral, 1, None, closed="left"),
+            Interval(RealNotInt, 0, 1, closed="neither"),
+            StrOptions({"auto"}),
+        ],
+        "hidden_layer_sizes": [
+            "array-like",
+            Interval(Integral, 1, None, closed="left"),
+        ],
+        "activation": [StrOptions(set(ACTIVATIONS))],
+        "code_activation": [StrOptions(set(ACTIVATIONS))],
+        "output_activation": [StrOptions({"auto", "exp", *ACTIVATIONS})],
+        "loss": [
+            StrOptions(set(LOSSES)),
+            HasMethods(["elementwise", "gradient", "value_and_gradient", "predict"]),
+        ],
+        "alpha": [Interval(Real, 0, None, closed="left")],
+        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
+        "scaling": [StrOptions({"global", "per_feature"}), None],
+        "solver": [StrOptions({"auto", "svd", "lbfgs", "adam", "sgd"})],
+        "batch_size": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
+        "n_accumulate": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
+        "learning_rate_init": [
+            Interval(Real, 0, None, closed="neither"),
+            StrOptions({"auto"}),
+        ],
+        "power_t": [Interval(Real, 0, None, closed="left")],
+        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "nesterovs_momentum": ["boolean"],
+        "beta_1": [Interval(Real, 0, 1, closed="left")],
+        "beta_2": [Interval(Real, 0, 1, closed="left")],
+        "epsilon": [Interval(Real, 0, None, closed="neither")],
+        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "warm_start": ["boolean"],
+        "shuffle": ["boolean"],
+        "random_state": ["random_state"],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components: int | float | str,
+        *,
+        hidden_layer_sizes: int | Sequence[int],
+        activation: str,
+        code_activation: str,
+        output_activation: str,
+        loss: str | Loss,
+        alpha: float,
+        l1_ratio: float,
+        scaling: str | None,
+        solver: str,
+        batch_size: int | str,
+        n_accumulate: int,
+        learning_rate: str,
+        learning_rate_init: float | str,
+        power_t: float,
+        momentum: float,
+        nesterovs_momentum: bool,
+        beta_1: float,
+        beta_2: float,
+        epsilon: float,
+        clip_norm: float | None,
+        max_iter: int,
+        tol: float,
+        early_stopping: bool,
+        validation_fraction: float,
+        n_iter_no_change: int,
+        warm_start: bool,
+        shuffle: bool,
+        random_state: int | np.random.RandomState | None,
+        verbose: bool | int,
+    ) -> None:
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.code_activation = code_activation
+        self.output_activation = output_activation
+        self.loss = loss
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.scaling = scaling
+        self.solver = solver
+        self.batch_size = batch_size
+        self.n_accumulate = n_accumulate
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.clip_norm = clip_norm
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Train the network to reproduce X.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The training rows: finite numbers, at least two rows. float32 is kept,
+            everything else becomes float64. Never modified.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative; None gives all the same weight. Only
+            their ratios matter.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or `sample_weight` is not as described. An estimator that
+            was fitted before stays as it was.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If training ended otherwise than by convergence; the best parameters seen
+            are kept.
+        """
+        with _all_or_nothing(self), np.errstate(all="ignore"):
+            warm = self.warm_start and self._is_trained
+            dtype = self._theta.dtype if warm else FLOAT_DTYPES
+            rows = self._check_training_data(X, sample_weight, dtype, reset=True)
+            rng = check_random_state(self.random_state)
+            self._start(rows, rng, warm)
+            self.solver_ = choose_solver(self, self._model)
+            # Two BLAS libraries, NumPy's and SciPy's, would wait for each other's
+            # threads; and most of the products are too small to be shared out.
+            with threadpool_limits(1, user_api="blas"):
+                solution, value = train(
+                    self, self.solver_, self._model, self._theta, rows, rng
+                )
+            self._store(solution, value)
+            self._finish(rows)
+        return self
+
+    @available_if(_supports_partial_fit)
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Pass once over some rows, in minibatches.
+
+        The first call fixes `n_components_`, `mean_` and `scale_` from its rows, so
+        these should be typical. There is no stopping, and no last epoch: the learning
+        rates "adaptive" and "cosine" stay at `learning_rate_init`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows as for `fit`; a single one is enough after the first call.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, as for `fit`.
+
+        Returns
+        -------
+        self : object
+            The estimator, a little better fitted.
+
+        Raises
+        ------
+        ValueError
+            As in `fit`.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the loss became infinite or NaN; the parameters stay as before the call.
+        """
+        with _all_or_nothing(self), np.errstate(all="ignore"):
+            first = not self._is_trained
+            dtype = FLOAT_DTYPES if first else self._theta.dtype
+            rows = self._check_training_data(X, sample_weight, dtype, reset=first)
+            if self._rng is None:
+                self._rng = check_random_state(self.random_state)
+            if first:
+                self._start(rows, self._rng, warm=False)
+                self.n_iter_, self.loss_curve_ = 0, []
+                self.validation_loss_curve_ = None
+            if self._optimizer is None:
+                self.solver_ = "sgd" if self.solver == "sgd" else "adam"
+                self._optimizer = make_optimizer(self, self.solver_, self._theta)
+            self._step(rows)
+            self._finish(rows)
+        return self
+
+    def transform(self, X: ArrayLike) -> np.ndarray:
+        """Return the codes of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Any rows with the features of the training data.
+
+        Returns
+        -------
+        codes : ndarray of shape (n_samples, n_components_)
+            The latent representation. `set_output` makes it a DataFrame.
+        """
+        X = self._check_rows(X)
+        return self._by_blocks(self._model.encode, X)
+
+    def inverse_transform(self, X: ArrayLike) -> np.ndarray:
+        """Return the rows that belong to codes.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components_)
+            Codes, as `transform` returns them.
+
+        Returns
+        -------
+        X_original : ndarray of shape (n_samples, n_features_in_)
+            Rows in the units of the training data.
+        """
+        check_is_fitted(self)
+        codes = check_array(X, dtype=self._theta.dtype, input_name="X")
+        if codes.shape[1] != self.n_components_:
+            raise ValueError(
+                f"X has {codes.shape[1]} columns, but inverse_transform of this "
+                f"{type(self).__name__} expects n_components_={self.n_components_}."
+            )
+        return self._by_blocks(self._model.decode, codes)
+
+    def reconstruct(self, X: ArrayLike) -> np.ndarray:
+        """Return what the network makes of rows: encoded, then decoded.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Any rows with the features of the training data.
+
+        Returns
+        -------
+        reconstruction : ndarray of shape (n_samples, n_features_in_)
+            In the units of the training data.
+        """
+        X = self._check_rows(X)
+        return self._by_blocks(self._model.reconstruct, X)
+
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
+        """Return minus the reconstruction loss of each row: higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Any rows with the features of the training data.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            Minus the mean of the loss over the features, in the units of the data (with
+            ``scaling="per_feature"``, of the scaled data).
+        """
+        X = self._check_rows(X, for_loss=True)
+        return self._by_blocks(self._row_scores, X)
+
+    def score(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        r"""Return the fraction of the deviance that the reconstruction explains.
+
+        .. math::
+            1 - \frac{\sum_{ij} s_i (\ell(x_{ij}, \hat x_{ij}) - \ell^*_{ij})}
+                     {\sum_{ij} s_i (\ell(x_{ij}, \bar x_j) - \ell^*_{ij})}
+
+        where :math:`\bar x` is the mean of the training data and :math:`\ell^*` the
+        least possible loss. 1 is perfect, 0 is no better than the mean. With the
+        squared error it is R2 over all cells, and for a linear autoencoder on its
+        training data the sum of PCA's `explained_variance_ratio_`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Any rows with the features of the training data.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative.
+
+        Returns
+        -------
+        score : float
+        """
+        X = self._check_rows(X, for_loss=True)
+        rows = Rows(X, self._check_weights(X, sample_weight))
+        model = self._model
+        views = model.network.views(self._theta)
+        raw_mean = model.raw_mean(self.mean_)
+        unexplained = total = 0.0
+        for block, weights in rows.blocks(block_length(model.row_bytes)):
+            raw = model.raw(views, block)
+            for_rows = model.excess_losses(raw, block).sum(axis=1, dtype=np.float64)
+            by_mean = model.excess_losses(raw_mean, block).sum(axis=1, dtype=np.float64)
+            unexplained += for_rows.sum() if weights is None else weights @ for_rows
+            total += by_mean.sum() if weights is None else weights @ by_mean
+        if total == 0:
+            return 1.0 if unexplained == 0 else 0.0
+        return float(1 - unexplained / total)
+
+    @property
+    def _is_trained(self):
+        return hasattr(self, "_theta")
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """Weights of each layer, of shape (width before, width), in scaled units."""
+        return [weight for weight, _ in self._views()]
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """Biases of each layer, of shape (width,), in scaled units."""
+        return [bias for _, bias in self._views()]
+
+    @property
+    def scale_(self) -> np.ndarray:
+        """What centred data are divided by: a scalar, or one number a feature."""
+        check_is_fitted(self)
+        return self._model.input_scaling.scale
+
+    @property
+    def n_parameters_(self) -> int:
+        """Number of weights and biases."""
+        check_is_fitted(self)
+        return self._theta.size
+
+    @property
+    def _n_features_out(self):
+        return self.n_components_
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.positive_only = self.loss in ("binary_cross_entropy", "poisson")
+        return tags
+
+    def _row_scores(self, views, X):
+        return -self._model.losses(views, X).mean(axis=1)
+
+    def _views(self):
+        check_is_fitted(self)
+        return self._model.network.views(self._theta)
+
+    def _by_blocks(self, function, X):
+        """Apply ``function(views, block)`` to blocks of rows of bounded memory."""
+        views = self._views()
+        length = block_length(self._model.row_bytes)
+        first = function(views, X[:length])
+        if len(X) <= length:
+            return first
+        out = np.empty((len(X), *first.shape[1:]), first.dtype)
+        out[:length] = first
+        for start in range(length, len(X), length):
+            where = slice(start, start + length)
+            out[where] = function(views, X[where])
+        return out
+
+    def _check_rows(self, X, for_loss=False):
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=self._theta.dtype, reset=False)
+        if for_loss:
+            self._model.loss.check_data(X)
+        return X
+
+    def _check_training_data(self, X, sample_weight, dtype, reset):
+        X = validate_data(
+            self, X, dtype=dtype, ensure_min_samples=2 if reset else 1, reset=reset
+        )
+        weights = self._check_weights(X, sample_weight)
+        make_loss(self).check_data(X)
+        rows = Rows.with_positive_weight(X, weights)
+        if reset and len(rows) < 2:
+            raise ValueError(
+                "At least 2 rows must have a positive sample_weight, got "
+                f"{len(rows)} (n_samples = {len(X)})."
+            )
+        return rows
+
+    def _check_weights(self, X, sample_weight):
+        if sample_weight is None:
+            return None
+        weights = _check_sample_weight(
+            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+        )
+        if not weights.any():
+            raise ValueError("sample_weight must not be 0 for all rows.")
+        return weights
+
+    def _start(self, rows, rng, warm):
+        """Make the model and its initial parameters, or take over the fitted ones."""
+        if warm:
+            scaling, n_components = self._model.input_scaling, self.n_components_
+        else:
+            mean, variance = mean_and_variance(rows)
+            self.mean_ = mean.astype(rows.X.dtype)
+            scaling = fit_scaling(mean, variance, self.scaling, rows.X.dtype)
+            n_components = choose_n_components(self, rows, scaling)
+        network = make_network(self, rows.n_features, n_components)
+        if warm and network.layers != self._model.network.layers:
+            raise ValueError(
+                "warm_start=True needs the architecture of the fitted network, but "
+                "the number of features, hidden_layer_sizes or an activation changed."
+            )
+        self.n_components_ = n_components
+        self._model = Model.assemble(network, make_loss(self), scaling)
+        if not warm:
+            self._theta = self._model.initial_theta(self.mean_, rng)
+
+    def _store(self, solution, value):
+        """Take over what training has found."""
+        unit = self._model.unit
+        if not isfinite(value):
+            raise ValueError(
+                "The loss of X is not finite even before training; its values are too "
+                f"large for loss={self.loss!r}."
+            )
+        if not solution.outcome.converged:
+            warnings.warn(solution.message, ConvergenceWarning, stacklevel=4)
+        self._theta = solution.theta
+        self.n_iter_ = solution.n_iter
+        self.loss_ = unit * value
+        self.loss_curve_ = [unit * value for value in solution.history]
+        validated = solution.validation_history
+        self.validation_loss_curve_ = [unit * v for v in validated] or None
+        # partial_fit starts anew from here.
+        self._optimizer = self._rng = None
+
+    def _step(self, rows):
+        """Take one pass over some rows, on copies until it has gone well."""
+        theta, optimizer = self._theta.copy(), deepcopy(self._optimizer)
+        value = train_once(
+            self, self.solver_, self._model, theta, rows, self._rng, optimizer
+        )
+        self.n_iter_ += 1
+        if not (isfinite(value) and np.isfinite(theta).all()):
+            message = Outcome.NON_FINITE.value.format(n_iter=self.n_iter_)
+            warnings.warn(message, ConvergenceWarning, stacklevel=4)
+            return
+        self._theta, self._optimizer = theta, optimizer
+        self.loss_ = self._model.unit * value
+        self.loss_curve_ = [*self.loss_curve_, self.loss_]
+
+    def _finish(self, rows):
+        """Do what follows training; a hook for subclasses."""

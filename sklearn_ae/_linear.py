@@ -1,0 +1,110 @@
+"""The linear autoencoder, solved exactly: it is PCA."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import eigh, svd
+from sklearn.utils.extmath import svd_flip
+
+from ._rows import block_length
+
+
+@dataclass(frozen=True)
+class PrincipalAxes:
+    """The principal directions of some rows.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_features,)
+
+    variances : ndarray of shape (min(n_rows, n_features),)
+        Along each direction, in descending order; divided by the sum of the weights.
+
+    directions : ndarray of shape (min(n_rows, n_features), n_features)
+        Orthonormal rows, with the signs that PCA gives them.
+    """
+
+    mean: np.ndarray
+    variances: np.ndarray
+    directions: np.ndarray
+
+    def n_for_variance(self, fraction):
+        """Return how many directions it takes to explain a fraction of the variance."""
+        explained = np.cumsum(self.variances)
+        n = 1 + np.searchsorted(explained, fraction * explained[-1])
+        return int(min(n, len(explained)))
+
+
+def principal_axes(rows, scaling):
+    """Return the `PrincipalAxes` of weighted rows after `scaling`, in float64.
+
+    Whichever is smaller is decomposed: the covariance of the columns, summed up block
+    by block, or the rows themselves.
+    """
+    n_features, weight_sum = rows.n_features, rows.weight_sum()
+    mean = sum(
+        block.sum(axis=0) if weights is None else weights @ block
+        for block, weights in _scaled_blocks(rows, scaling)
+    )
+    mean /= weight_sum
+    centred = (
+        (block - mean) * (1 if weights is None else np.sqrt(weights)[:, None])
+        for block, weights in _scaled_blocks(rows, scaling)
+    )
+    if len(rows) >= n_features:
+        scatter = np.zeros((n_features, n_features))
+        for block in centred:
+            scatter += block.T @ block
+        variances, directions = eigh(scatter, overwrite_a=True)
+        variances, directions = variances[::-1], directions.T[::-1]
+    else:
+        _, singular_values, directions = svd(
+            np.vstack(list(centred)), full_matrices=False
+        )
+        variances = singular_values**2
+    _, directions = svd_flip(None, directions, u_based_decision=False)
+    return PrincipalAxes(mean, np.maximum(variances, 0) / weight_sum, directions)
+
+
+def _scaled_blocks(rows, scaling):
+    for X, weights in rows.blocks(block_length(8 * rows.n_features)):
+        block = scaling.apply(X).astype(np.float64, copy=False)
+        yield block, None if weights is None else weights.astype(np.float64)
+
+
+def write_linear_solution(network, theta, axes, alpha):
+    r"""Write the global minimum of a linear network's objective into `theta`.
+
+    Without a penalty the best map through a code of k units projects on the first k
+    principal directions (Baldi & Hornik 1989, fact 4); wide hidden layers pass it on.
+    With the penalty :math:`\frac{\alpha}{2} \|w\|^2` on encoder and decoder, direction
+    j is shrunk by :math:`1 - \alpha d / (2 \lambda_j)`, or dropped where that is
+    negative (Kunin et al. 2019, "Loss landscapes of regularized linear autoencoders",
+    theorem 4.2, for the objective divided by d).
+
+    Parameters
+    ----------
+    network : Network
+        With linear layers; without hidden ones if `alpha` > 0.
+    theta : ndarray of shape (n_parameters,)
+        Overwritten.
+    axes : PrincipalAxes
+        Of the scaled rows.
+    alpha : float
+        Strength of the L2 penalty.
+    """
+    rank = min(len(axes.variances), *(layer.n_outputs for layer in network.layers))
+    directions, variances = axes.directions[:rank], axes.variances[:rank]
+    if alpha > 0:
+        least = alpha * network.layers[0].n_inputs / 2
+        kept = 1 - least / np.maximum(variances, least)
+        directions = directions * np.sqrt(kept)[:, None]
+    theta.fill(0)
+    views = network.views(theta)
+    for weight, _ in views[1:-1]:
+        np.fill_diagonal(weight[:rank, :rank], 1)
+    (encoder, encoder_bias), (decoder, decoder_bias) = views[0], views[-1]
+    encoder[:, :rank] = directions.T
+    encoder_bias[:rank] = -directions @ axes.mean
+    decoder[:rank] = directions
+    decoder_bias[:] = axes.mean

@@ -1,0 +1,245 @@
+"""Reconstruction losses: what a row costs, given what the network made of it.
+
+A loss compares a `target` (a block of data) with the network's `raw` output, cell by
+cell. Each but binary cross-entropy is 0 for a perfect reconstruction. The mean over all
+cells is the metric of that name in :mod:`sklearn.metrics`, where there is one.
+"""
+
+import numpy as np
+from scipy.special import expit, logit, xlogy
+
+from ._activations import logistic, softplus
+
+
+class Loss:
+    """Base class of the reconstruction losses; subclass it to write your own.
+
+    A subclass defines `elementwise` and `gradient`; the rest has defaults that suit a
+    loss whose raw output is the reconstruction itself. Any object with all of these
+    attributes will do.
+
+    Attributes
+    ----------
+    shift_invariant : bool, default=False
+        Whether ``loss(x + c, raw + c) == loss(x, raw)`` for every constant c. The data
+        are then centred before the network has to reproduce them.
+
+    degree : int or None, default=None
+        The p for which ``loss(s * x, s * raw) == s**p * loss(x, raw)`` for every s > 0,
+        or None if there is none. With a degree, the data are scaled before the network
+        has to reproduce them, and losses are reported in the units of the data.
+
+    output_activation : str, default="identity"
+        What ``output_activation="auto"`` means with this loss. If it is not "identity",
+        the loss itself takes raw outputs, `predict` applies the activation, and no
+        other output activation is possible.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_iris
+    >>> from sklearn_ae import AutoencoderTransformer, Loss
+    >>> class LogCosh(Loss):
+    ...     '''log(cosh(residual)): squared near zero, absolute far away.'''
+    ...     shift_invariant = True
+    ...     def elementwise(self, target, raw):
+    ...         residual = raw - target
+    ...         return np.logaddexp(residual, -residual) - np.log(2)
+    ...     def gradient(self, target, raw):
+    ...         return np.tanh(raw - target)
+    >>> X, _ = load_iris(return_X_y=True)
+    >>> AutoencoderTransformer(2, loss=LogCosh(), random_state=0).fit_transform(X).shape
+    (150, 2)
+    """
+
+    shift_invariant: bool = False
+    degree: int | None = None
+    output_activation: str = "identity"
+
+    def elementwise(self, target, raw):
+        """Return the loss of each cell, an array of the shape of `raw`."""
+        raise TypeError(f"{type(self).__name__} must define 'elementwise'.")
+
+    def gradient(self, target, raw):
+        """Return the derivative of `elementwise` with respect to `raw`, a new array."""
+        raise TypeError(f"{type(self).__name__} must define 'gradient'.")
+
+    def value_and_gradient(self, target, raw, sample_weight=None):
+        """Return the weighted sum of `elementwise` and its gradient.
+
+        The gradient may be returned in the memory of `raw`.
+        """
+        losses = self.elementwise(target, raw)
+        gradient = self.gradient(target, raw)
+        if sample_weight is None:
+            return float(losses.sum()), gradient
+        gradient *= sample_weight[:, None]
+        return float(sample_weight @ losses.sum(axis=1)), gradient
+
+    def predict(self, raw):
+        """Return the reconstruction that belongs to raw outputs."""
+        return raw
+
+    def link(self, prediction):
+        """Return the raw outputs that belong to a reconstruction."""
+        return prediction
+
+    def saturated(self, target):
+        """Return the least loss that any reconstruction of `target` can have."""
+        return np.zeros_like(target)
+
+    def check_data(self, X):
+        """Raise ValueError if the loss is not defined for some value in X."""
+
+
+class SquaredError(Loss):
+    """(raw - x)^2, as in :func:`sklearn.metrics.mean_squared_error`."""
+
+    shift_invariant = True
+    degree = 2
+
+    def elementwise(self, target, raw):
+        return (raw - target) ** 2
+
+    def gradient(self, target, raw):
+        return 2 * (raw - target)
+
+    def value_and_gradient(self, target, raw, sample_weight=None):
+        residual = np.subtract(raw, target, out=raw)
+        if sample_weight is None:
+            value = float(np.vdot(residual, residual))
+            residual *= 2
+        else:
+            value = float(sample_weight @ np.einsum("ij,ij->i", residual, residual))
+            residual *= 2 * sample_weight[:, None]
+        return value, residual
+
+
+class AbsoluteError(Loss):
+    """|raw - x|, as in :func:`sklearn.metrics.mean_absolute_error`.
+
+    The derivative at 0 is taken as 0.
+    """
+
+    shift_invariant = True
+    degree = 1
+
+    def elementwise(self, target, raw):
+        return np.abs(raw - target)
+
+    def gradient(self, target, raw):
+        return np.sign(raw - target)
+
+
+class Huber(Loss):
+    r"""Squared error for small residuals r = raw - x, absolute error for large ones.
+
+    .. math::
+        \begin{cases} r^2 / 2 & |r| \le \delta \\
+        \delta (|r| - \delta / 2) & |r| > \delta \end{cases}
+
+    Source: Huber (1964), "Robust estimation of a location parameter", eq. 1.2.
+
+    Parameters
+    ----------
+    delta : float, default=1.0
+        Where the loss turns from squared to absolute, in units of the estimator's
+        `scale_`: 1 is the typical spread of the data. Since it moves with the scale,
+        the loss as a whole has degree 2.
+    """
+
+    shift_invariant = True
+    degree = 2
+
+    def __init__(self, delta=1.0):
+        self.delta = delta
+
+    def check_data(self, X):
+        if not self.delta > 0:
+            raise ValueError(f"delta of Huber must be > 0, got {self.delta!r}.")
+
+    def elementwise(self, target, raw):
+        size = np.abs(raw - target)
+        small = np.minimum(size, self.delta)
+        return small * (size - small / 2)
+
+    def gradient(self, target, raw):
+        return np.clip(raw - target, -self.delta, self.delta)
+
+
+class BinaryCrossEntropy(Loss):
+    r"""-x log(p) - (1 - x) log(1 - p) with p = logistic(raw), for x in [0, 1].
+
+    Computed as log(1 + exp(raw)) - x raw, which neither overflows nor loses digits.
+    For x in {0, 1} it is :func:`sklearn.metrics.log_loss`. For x between, its minimum
+    is the entropy of x and not 0.
+    """
+
+    output_activation = "logistic"
+
+    def check_data(self, X):
+        if X.min() < 0 or X.max() > 1:
+            raise ValueError(
+                "With loss='binary_cross_entropy', X must be in [0, 1], got values "
+                f"between {X.min():.6g} and {X.max():.6g}."
+            )
+
+    def elementwise(self, target, raw):
+        losses = np.empty_like(raw)
+        softplus(raw, losses)
+        losses -= target * raw
+        return losses
+
+    def gradient(self, target, raw):
+        probability = np.empty_like(raw)
+        logistic(raw, probability)
+        probability -= target
+        return probability
+
+    def predict(self, raw):
+        return expit(raw)
+
+    def link(self, prediction):
+        return logit(np.clip(prediction, 1e-7, 1 - 1e-7))
+
+    def saturated(self, target):
+        return -xlogy(target, target) - xlogy(1 - target, 1 - target)
+
+
+class Poisson(Loss):
+    r"""2 (x log(x / m) - x + m) with m = exp(raw), for x >= 0.
+
+    The unit deviance of the Poisson distribution, as in
+    :func:`sklearn.metrics.mean_poisson_deviance`.
+    """
+
+    output_activation = "exp"
+    degree = 1
+
+    def check_data(self, X):
+        if X.min() < 0:
+            raise ValueError(
+                "With loss='poisson', X must not be negative, got values down to "
+                f"{X.min():.6g}."
+            )
+
+    def elementwise(self, target, raw):
+        return 2 * (xlogy(target, target) - target * raw - target + np.exp(raw))
+
+    def gradient(self, target, raw):
+        return 2 * (np.exp(raw) - target)
+
+    def predict(self, raw):
+        return np.exp(raw)
+
+    def link(self, prediction):
+        return np.log(np.maximum(prediction, 1e-7))
+
+
+LOSSES = {
+    "squared_error": SquaredError,
+    "absolute_error": AbsoluteError,
+    "huber": Huber,
+    "binary_cross_entropy": BinaryCrossEntropy,
+    "poisson": Poisson,
+}

@@ -1,0 +1,116 @@
+"""The autoencoder as a function on data in the user's units."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ._losses import Loss
+from ._network import Network
+from ._scaling import Scaling
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network, what goes in, what comes out, and what the difference costs.
+
+    It holds no parameters and is never changed: training, prediction and any number of
+    threads share it. `views` below are the parameters, from ``network.views(theta)``.
+
+    Attributes
+    ----------
+    network : Network
+
+    loss : Loss
+        Compares raw outputs with targets.
+
+    input_scaling, target_scaling : Scaling
+        What turns data into the network's input, and into the target of its raw output.
+        The same object, if both are the same.
+
+    unit : float
+        What turns the loss on scaled data into the loss in the units of the data.
+    """
+
+    network: Network
+    loss: Loss
+    input_scaling: Scaling
+    target_scaling: Scaling
+    unit: float
+
+    @classmethod
+    def assemble(cls, network, loss, scaling):
+        """Scale targets as far as loss and output activation allow.
+
+        A residual does not change when both sides are shifted; a homogeneous loss only
+        changes by a factor when both sides are scaled; a bounded output allows neither.
+        """
+        bounded = network.layers[-1].activation.name != "identity"
+        shifts = loss.shift_invariant and not bounded
+        scales = loss.degree is not None and not bounded
+        if shifts and scales:
+            target_scaling = scaling
+        else:
+            target_scaling = Scaling(
+                scaling.location if shifts else np.zeros_like(scaling.location),
+                scaling.scale if scales else np.ones_like(scaling.scale),
+            )
+        # With one scale for each feature the loss is that of the scaled data.
+        in_data_units = scales and scaling.scale.ndim == 0
+        unit = float(scaling.scale) ** loss.degree if in_data_units else 1.0
+        return cls(network, loss, scaling, target_scaling, unit)
+
+    def initial_theta(self, mean, rng):
+        """Draw parameters whose output is near the data's mean, whatever goes in."""
+        theta = self.network.initial_theta(rng, self.input_scaling.location.dtype)
+        if self.network.layers[-1].activation.name == "identity":
+            _, bias = self.network.views(theta)[-1]
+            bias[:] = self.raw_mean(mean)
+        return theta
+
+    @property
+    def targets_are_inputs(self):
+        """Whether the network has to reproduce exactly what it is given."""
+        return self.target_scaling is self.input_scaling
+
+    @property
+    def row_bytes(self):
+        """Memory for one row's way through the network, in bytes."""
+        widths = [layer.n_outputs for layer in self.network.layers]
+        cells = 2 * self.network.layers[0].n_inputs + 2 * sum(widths)
+        return cells * self.input_scaling.location.itemsize
+
+    def encode(self, views, X):
+        """Return the codes of rows, of shape (n_rows, n_components)."""
+        x = self.input_scaling.apply(X)
+        return self.network.forward(views, x, self.network.encoder)
+
+    def decode(self, views, codes):
+        """Return the rows that belong to codes."""
+        raw = self.network.forward(views, codes, self.network.decoder)
+        return self.target_scaling.invert(self.loss.predict(raw))
+
+    def reconstruct(self, views, X):
+        """Return what the network makes of rows."""
+        return self.decode(views, self.encode(views, X))
+
+    def raw(self, views, X):
+        """Return the network's raw output for rows."""
+        return self.network.forward(views, self.input_scaling.apply(X))
+
+    def losses(self, views, X):
+        """Return the loss of each cell, in the units of the data."""
+        target = self.target_scaling.apply(X)
+        return self.unit * self.loss.elementwise(target, self.raw(views, X))
+
+    def excess_losses(self, raw, X):
+        """Return the loss of each cell for given raw outputs, less the least possible.
+
+        In the units of the data.
+        """
+        target = self.target_scaling.apply(X)
+        excess = self.loss.elementwise(target, raw) - self.loss.saturated(target)
+        return self.unit * excess
+
+    def raw_mean(self, mean):
+        """Return the raw output, of shape (n_features,), that predicts `mean`."""
+        return self.loss.link(self.target_scaling.apply(mean))

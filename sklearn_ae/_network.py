@@ -1,0 +1,139 @@
+"""The network: layers, and where each one's parameters lie in one flat vector."""
+
+from itertools import pairwise
+
+import numpy as np
+
+from ._activations import ACTIVATIONS
+from ._layers import Dense
+
+
+class Network:
+    """A sequence of layers; the first `n_encoder_layers` of them are the encoder.
+
+    The parameters are one flat array `theta`: all weights, layer by layer, then all
+    biases. Weights come first so that a penalty on them is a penalty on one slice. The
+    network is immutable and holds no numbers, so that any number of threads may use it.
+
+    Parameters
+    ----------
+    layers : list of Dense
+        Encoder and decoder, in order.
+
+    n_encoder_layers : int
+        How many of them make the code.
+    """
+
+    def __init__(self, layers, n_encoder_layers):
+        self.layers = layers
+        self.n_encoder_layers = n_encoder_layers
+        self.n_weights = sum(layer.n_weights for layer in layers)
+        self.n_parameters = self.n_weights + sum(layer.n_biases for layer in layers)
+
+    @classmethod
+    def mirrored(
+        cls,
+        n_features,
+        hidden_layer_sizes,
+        n_components,
+        *,
+        activation="tanh",
+        code_activation="identity",
+        output_activation="identity",
+    ):
+        """Dense layers down to the code, and the same widths back up."""
+        widths = (n_features, *hidden_layer_sizes, n_components)
+        n_hidden = len(hidden_layer_sizes)
+        names = [activation] * n_hidden + [code_activation]
+        names += [activation] * n_hidden + [output_activation]
+        layers = [
+            Dense(n_inputs, n_outputs, ACTIVATIONS[name])
+            for (n_inputs, n_outputs), name in zip(
+                pairwise(widths + widths[-2::-1]), names, strict=True
+            )
+        ]
+        return cls(layers, n_hidden + 1)
+
+    def views(self, theta):
+        """Return (weight, bias) of each layer: views of `theta`, not copies."""
+        views = []
+        weight_start, bias_start = 0, self.n_weights
+        for layer in self.layers:
+            weight_stop = weight_start + layer.n_weights
+            bias_stop = bias_start + layer.n_biases
+            weight = theta[weight_start:weight_stop].reshape(layer.weight_shape)
+            bias = theta[bias_start:bias_stop].reshape(layer.bias_shape)
+            views.append((weight, bias))
+            weight_start, bias_start = weight_stop, bias_stop
+        return views
+
+    def initial_theta(self, rng, dtype):
+        """Draw the parameters before training; biases start at zero."""
+        theta = np.zeros(self.n_parameters, dtype)
+        for layer, (weight, _) in zip(self.layers, self.views(theta), strict=True):
+            weight[...] = layer.initial_weight(rng)
+        return theta
+
+    @property
+    def encoder(self):
+        """The layers' indices from the data to the code."""
+        return slice(None, self.n_encoder_layers)
+
+    @property
+    def decoder(self):
+        """The layers' indices from the code to the raw output."""
+        return slice(self.n_encoder_layers, None)
+
+    def buffers(self, n_rows, dtype):
+        """Allocate every layer's output for up to `n_rows` rows."""
+        return [layer.buffers(n_rows, dtype) for layer in self.layers]
+
+    def forward(self, views, x, part=slice(None), buffers=None):
+        """Send rows through some layers.
+
+        Parameters
+        ----------
+        views : list of (weight, bias)
+            As `views` returns them.
+        x : ndarray of shape (n_rows, width of the first of these layers)
+            Not modified.
+        part : slice, default=all layers
+            `encoder`, `decoder` or everything.
+        buffers : list of (z, a), optional
+            The memory to use, one pair for each layer of the network.
+
+        Returns
+        -------
+        output : ndarray of shape (n_rows, width of the last of these layers)
+        """
+        for i, layer in list(enumerate(self.layers))[part]:
+            memory = buffers[i] if buffers else layer.buffers(len(x), x.dtype)
+            x = layer.forward(*views[i], x, memory)
+        return x
+
+    def backward(self, views, x, buffers, deltas, gradients):
+        """Propagate the gradient by the output back to every parameter.
+
+        Parameters
+        ----------
+        views : list of (weight, bias)
+            The parameters, as in `forward`.
+        x : ndarray of shape (n_rows, n_features)
+            What went in.
+        buffers : list of (z, a)
+            What `forward` left there; overwritten.
+        deltas : list of ndarray
+            For each layer, the gradient by its output. The last is given, the others
+            are written.
+        gradients : list of (weight gradient, bias gradient)
+            Written; views of one flat array as `views` makes them.
+        """
+        for i in reversed(range(len(self.layers))):
+            self.layers[i].backward(
+                views[i][0],
+                buffers[i - 1][1] if i else x,
+                buffers[i],
+                deltas[i],
+                gradients[i],
+                deltas[i - 1] if i else None,
+            )

@@ -1,0 +1,188 @@
+"""The function that training minimises, as a sum over blocks of rows."""
+
+from functools import partial
+
+import numpy as np
+
+from ._rows import Rows, block_length
+
+
+class Workspace:
+    """The memory of one forward and backward pass over at most `n_rows` rows.
+
+    One thread uses a workspace at a time.
+    """
+
+    def __init__(self, model, n_rows, dtype):
+        network = model.network
+        shape = (n_rows, network.layers[0].n_inputs)
+        self.inputs = np.empty(shape, dtype)
+        self.targets = self.inputs
+        if not model.targets_are_inputs:
+            self.targets = np.empty(shape, dtype)
+        self.buffers = network.buffers(n_rows, dtype)
+        self.deltas = [np.empty_like(a) for _, a in self.buffers]
+        self.gradient = np.empty(network.n_parameters, dtype)
+        self.gradients = network.views(self.gradient)
+        self._shorter = {n_rows: self}
+
+    def rows(self, n):
+        """Return this workspace for exactly `n` rows, sharing its memory."""
+        if n not in self._shorter:
+            shorter = object.__new__(Workspace)
+            shorter.inputs = self.inputs[:n]
+            shorter.targets = self.targets[:n]
+            shorter.buffers = [
+                (z[:n],) * 2 if a is z else (z[:n], a[:n]) for z, a in self.buffers
+            ]
+            shorter.deltas = [delta[:n] for delta in self.deltas]
+            shorter.gradient, shorter.gradients = self.gradient, self.gradients
+            self._shorter[n] = shorter
+        return self._shorter[n]
+
+
+class Objective:
+    r"""Mean reconstruction loss plus penalty, with its gradient.
+
+    .. math::
+        F(\theta) = \frac{1}{d \sum_i s_i} \sum_i s_i \sum_j
+            \ell\left(t_{ij}, r_{ij}(\theta)\right) + P(w)
+
+    over rows i with weights s and d features j, where t is the scaled target, r the raw
+    output, w the weights among the parameters :math:`\theta`. Times ``model.unit`` it
+    is in the units of the data. The penalty's strength does not depend on the number of
+    rows, on their weights' sum or on the scale of the data.
+
+    Everything that trains calls `block`, whose results may be added up over blocks,
+    threads or machines before one division.
+
+    Parameters
+    ----------
+    model : Model
+    penalty : ElasticNet
+    dtype : dtype
+        Of data and parameters.
+    block_rows : int, optional
+        Most rows in a block; by default as many as fit a cache.
+    """
+
+    def __init__(self, model, penalty, dtype, block_rows=None):
+        self.model = model
+        self.penalty = penalty
+        self.block_rows = block_rows or block_length(model.row_bytes)
+        self.dtype = dtype
+        self._workspace = None
+        self._theta = self._views = None
+
+    def block(self, theta, X, sample_weight, workspace=None):
+        """Return the sums over one block of rows that F is made of.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,)
+        X : ndarray of shape (n_rows, n_features)
+            In the user's units; may lie in ``workspace.inputs``.
+        sample_weight : ndarray of shape (n_rows,) or None
+        workspace : Workspace, optional
+            For exactly this number of rows.
+
+        Returns
+        -------
+        loss_sum : float
+        gradient_sum : ndarray of shape (n_parameters,)
+            In the workspace's memory.
+        weight_sum : float
+        """
+        model, network = self.model, self.model.network
+        workspace = workspace or Workspace(model, len(X), self.dtype)
+        views = self._views_of(theta)
+        if not model.targets_are_inputs:
+            model.target_scaling.apply(X, out=workspace.targets)
+        inputs = model.input_scaling.apply(X, out=workspace.inputs)
+        raw = network.forward(views, inputs, buffers=workspace.buffers)
+        if network.layers[-1].activation.name != "identity":
+            # The loss may write into `raw`, whose values the layer's derivative needs.
+            raw = raw.copy()
+        loss_sum, delta = model.loss.value_and_gradient(
+            workspace.targets, raw, sample_weight
+        )
+        deltas = [*workspace.deltas[:-1], delta]
+        network.backward(views, inputs, workspace.buffers, deltas, workspace.gradients)
+        weight_sum = len(X) if sample_weight is None else float(sample_weight.sum())
+        return loss_sum, workspace.gradient, weight_sum
+
+    def value_and_gradient(self, theta, rows):
+        """Return F and its gradient over `rows`; the next call overwrites the gradient.
+
+        Parameters
+        ----------
+        theta : ndarray of shape (n_parameters,)
+        rows : Rows
+        """
+        workspace = self._workspace_for(len(rows))
+        loss_sum = weight_sum = 0.0
+        for X, weights in rows.blocks(self.block_rows, workspace.inputs):
+            loss, gradient_part, weight = self.block(
+                theta, X, weights, workspace.rows(len(X))
+            )
+            if weight_sum == 0:
+                # A single block needs no array to add up in.
+                single = len(X) == len(rows)
+                gradient = gradient_part if single else gradient_part.copy()
+            else:
+                gradient += gradient_part
+            loss_sum += loss
+            weight_sum += weight
+        n_cells = weight_sum * rows.n_features
+        gradient /= n_cells
+        weights = theta[: self.model.network.n_weights]
+        self.penalty.add_gradient(weights, gradient[: len(weights)])
+        return loss_sum / n_cells + self.penalty.value(weights), gradient
+
+    def mean_loss(self, theta, rows):
+        """Return the first term of F over `rows`: no gradient, no penalty."""
+        views = self.model.network.views(theta)
+        loss_sum = 0.0
+        for X, weights in rows.blocks(self.block_rows):
+            losses = self.model.losses(views, X).sum(axis=1, dtype=np.float64)
+            loss_sum += losses.sum() if weights is None else weights @ losses
+        n_cells = rows.weight_sum() * rows.n_features
+        return float(loss_sum) / n_cells / self.model.unit
+
+    def value(self, theta, rows):
+        """Return F over `rows`."""
+        weights = theta[: self.model.network.n_weights]
+        return self.mean_loss(theta, rows) + self.penalty.value(weights)
+
+    def minibatches(self, rows, batch_size, n_accumulate, rng=None):
+        """Yield (fun, weight) for every step of an epoch.
+
+        ``fun(theta)`` returns F and its gradient over the next `batch_size` *
+        `n_accumulate` rows, evaluated in blocks of at most `batch_size` rows; `weight`
+        is their weights' sum.
+
+        Parameters
+        ----------
+        rows : Rows
+        batch_size, n_accumulate : int
+        rng : RandomState or None
+            What shuffles the rows; None keeps their order.
+        """
+        n_rows = len(rows)
+        order = np.arange(n_rows) if rng is None else rng.permutation(n_rows)
+        step = batch_size * n_accumulate
+        for start in range(0, n_rows, step):
+            batch: Rows = rows.take(order[start : start + step])
+            yield partial(self.value_and_gradient, rows=batch), batch.weight_sum()
+
+    def _views_of(self, theta):
+        """Solvers change one array in place, so its views are made only once."""
+        if theta is not self._theta:
+            self._theta, self._views = theta, self.model.network.views(theta)
+        return self._views
+
+    def _workspace_for(self, n_rows):
+        n_rows = min(n_rows, self.block_rows)
+        if self._workspace is None or len(self._workspace.inputs) < n_rows:
+            self._workspace = Workspace(self.model, n_rows, self.dtype)
+        return self._workspace

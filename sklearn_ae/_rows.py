@@ -1,0 +1,91 @@
+"""The rows a fit sees: an array, their weights, and which of them, without copies."""
+
+import numpy as np
+from sklearn import get_config
+
+# Blocks of this size stay in a core's cache from one layer to the next.
+BLOCK_BYTES = 4 * 2**20
+
+
+def block_length(row_bytes):
+    """Return how many rows of `row_bytes` bytes make a block.
+
+    A block has `BLOCK_BYTES` bytes, or scikit-learn's "working_memory" if that is less.
+    """
+    budget = min(BLOCK_BYTES, get_config()["working_memory"] * 2**20)
+    return max(1, int(budget // row_bytes))
+
+
+class Rows:
+    """Some rows of a 2-D array, with weights.
+
+    This is the one way in which training reads data; rows that live elsewhere (on disk,
+    on other machines) have the same methods.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n_rows_in_all, n_features)
+        Never modified or copied as a whole.
+
+    sample_weight : ndarray of shape (n_rows_in_all,) or None
+        None gives every row the weight 1.
+
+    indices : ndarray of int or None
+        Which rows, in which order; None stands for all, as they are.
+    """
+
+    def __init__(self, X, sample_weight=None, indices=None):
+        self.X = X
+        self.sample_weight = sample_weight
+        self.indices = indices
+        self.n_features = X.shape[1]
+
+    @classmethod
+    def with_positive_weight(cls, X, sample_weight):
+        """Leave out the rows of weight zero, as if they were not there."""
+        if sample_weight is None or sample_weight.all():
+            return cls(X, sample_weight)
+        return cls(X, sample_weight, np.flatnonzero(sample_weight))
+
+    def __len__(self):
+        return len(self.X) if self.indices is None else len(self.indices)
+
+    def take(self, positions):
+        """Return the rows at some positions among these."""
+        if self.indices is not None:
+            positions = self.indices[positions]
+        return Rows(self.X, self.sample_weight, positions)
+
+    def weights(self):
+        """Return the weight of each row, or None if all are 1."""
+        if self.sample_weight is None or self.indices is None:
+            return self.sample_weight
+        return self.sample_weight[self.indices]
+
+    def weight_sum(self):
+        """Return the sum of all weights."""
+        weights = self.weights()
+        return float(len(self)) if weights is None else float(weights.sum())
+
+    def blocks(self, length, buffer=None):
+        """Yield (rows, weights or None) block by block.
+
+        Parameters
+        ----------
+        length : int
+            Rows in a block; the last may have fewer.
+
+        buffer : ndarray of shape (at least length, n_features), optional
+            Memory for rows that have to be gathered.
+        """
+        for start in range(0, len(self), length):
+            where = slice(start, start + length)
+            if self.indices is None:
+                block = self.X[where]
+            else:
+                where = self.indices[where]
+                out = None if buffer is None else buffer[: len(where)]
+                # mode="clip" lets NumPy write to `out` directly; no index is outside.
+                block = np.take(self.X, where, axis=0, out=out, mode="clip")
+            weights = self.sample_weight
+            yield block, None if weights is None else weights[where]

@@ -1,0 +1,82 @@
+"""Moving data into the units that a network works in, and back."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.preprocessing import StandardScaler
+
+from ._rows import block_length
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """The map ``(X - location) / scale`` and its inverse.
+
+    Attributes
+    ----------
+    location : ndarray of shape (n_features,)
+    scale : float or ndarray of shape (n_features,)
+        Both of the dtype of the fit, lest float32 data become float64.
+    """
+
+    location: np.ndarray
+    scale: np.ndarray
+
+    def apply(self, X, out=None):
+        """Return scaled rows; `out` may be `X`."""
+        out = np.subtract(X, self.location, out=out)
+        return np.divide(out, self.scale, out=out)
+
+    def invert(self, X, out=None):
+        """Return rows in the original units; `out` may be `X`."""
+        out = np.multiply(X, self.scale, out=out)
+        return np.add(out, self.location, out=out)
+
+
+def mean_and_variance(rows):
+    """Return weighted mean and variance of each column, in float64.
+
+    A variance that rounding errors alone explain is returned as 0.
+
+    Parameters
+    ----------
+    rows : Rows
+
+    Raises
+    ------
+    ValueError
+        If a variance is too large for float64.
+    """
+    statistics = StandardScaler()
+    with np.errstate(over="ignore", invalid="ignore"):
+        for X, weights in rows.blocks(block_length(8 * rows.n_features)):
+            statistics.partial_fit(X, sample_weight=weights)
+    mean, variance = statistics.mean_, statistics.var_
+    if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
+        raise ValueError(
+            "X has values so large that their variance overflows float64; "
+            "divide X by a constant first."
+        )
+    rounding = 10 * np.finfo(rows.X.dtype).eps * mean
+    return mean, np.where(variance <= rounding**2, 0.0, variance)
+
+
+def fit_scaling(mean, variance, scaling, dtype):
+    """Return the `Scaling` that an estimator's parameter `scaling` asks for.
+
+    Parameters
+    ----------
+    mean, variance : ndarray of shape (n_features,)
+        Of the training data.
+    scaling : {"global", "per_feature"} or None
+        One scale for all columns, one for each, or the data as they are.
+    dtype : dtype
+        Of the fit.
+    """
+    if scaling is None:
+        mean, scale = np.zeros_like(mean), np.ones(())
+    elif scaling == "global":
+        scale = np.sqrt(variance.mean())
+    else:
+        scale = np.sqrt(variance)
+    return Scaling(mean.astype(dtype), np.where(scale == 0, 1.0, scale).astype(dtype))

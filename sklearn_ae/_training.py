@@ -1,0 +1,228 @@
+"""From an estimator's parameters and rows to a trained vector.
+
+Each function takes the estimator as `params` and only reads constructor parameters of
+it; what is fitted is passed and returned.
+"""
+
+from functools import partial
+from math import ceil
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from ._linear import principal_axes, write_linear_solution
+from ._losses import LOSSES, SquaredError
+from ._network import Network
+from ._objective import Objective
+from ._penalties import ElasticNet
+from ._solvers import (
+    SGD,
+    Adam,
+    Outcome,
+    Schedule,
+    Solution,
+    Stopping,
+    minimize_lbfgs,
+    minimize_minibatch,
+    run_epoch,
+)
+
+# learning_rate_init="auto", by solver
+LEARNING_RATES = {"adam": 0.003, "sgd": 0.2}
+
+
+def make_loss(params):
+    """Return the loss object that the parameter `loss` stands for."""
+    return LOSSES[params.loss]() if isinstance(params.loss, str) else params.loss
+
+
+def choose_n_components(params, rows, scaling):
+    """Return the latent size that the parameter `n_components` stands for."""
+    n_features = rows.n_features
+    if params.n_components == "auto":
+        return ceil(n_features / 4)
+    if params.n_components < 1:
+        return principal_axes(rows, scaling).n_for_variance(params.n_components)
+    if params.n_components > n_features:
+        raise ValueError(
+            "n_components must not be larger than the number of features, got "
+            f"n_components={params.n_components} with n_features={n_features}."
+        )
+    return int(params.n_components)
+
+
+def make_network(params, n_features, n_components):
+    """Return the network that the parameters describe."""
+    sizes = np.atleast_1d(params.hidden_layer_sizes)
+    if len(sizes) and not (
+        sizes.ndim == 1 and np.issubdtype(sizes.dtype, np.integer) and sizes.min() > 0
+    ):
+        raise ValueError(
+            "hidden_layer_sizes must be an integer or a sequence of integers, each at "
+            f"least 1, got {params.hidden_layer_sizes!r}."
+        )
+    output = params.output_activation
+    own = make_loss(params).output_activation
+    if output == "auto" or output == own:
+        # A loss with an activation of its own takes what comes before it.
+        output = "identity"
+    elif own != "identity" or output == "exp":
+        raise ValueError(
+            f"output_activation with loss={params.loss!r} must be 'auto' or {own!r}, "
+            f"got {output!r}."
+        )
+    return Network.mirrored(
+        n_features,
+        tuple(int(size) for size in sizes),
+        n_components,
+        activation=params.activation,
+        code_activation=params.code_activation,
+        output_activation=output,
+    )
+
+
+def choose_solver(params, model):
+    """Return the solver that the parameter `solver` stands for."""
+    layers = model.network.layers
+    linear = (
+        all(layer.activation.name == "identity" for layer in layers)
+        and isinstance(model.loss, SquaredError)
+        and (
+            params.alpha == 0 or params.l1_ratio == 0 and len(model.network.layers) == 2
+        )
+    )
+    if params.solver == "svd" and not linear:
+        raise ValueError(
+            "solver='svd' needs a linear network (activation='identity' or "
+            "hidden_layer_sizes=()), loss='squared_error', and alpha=0 or, without "
+            "hidden layers, l1_ratio=0."
+        )
+    if params.solver != "auto":
+        return params.solver
+    return "svd" if linear else "adam"
+
+
+def train(params, solver, model, theta, rows, rng):
+    """Minimise the objective over `rows`, starting at `theta`.
+
+    Parameters
+    ----------
+    params : estimator
+    solver : {"svd", "lbfgs", "adam", "sgd"}
+    model : Model
+    theta : ndarray of shape (n_parameters,)
+        Not modified.
+    rows : Rows
+    rng : RandomState
+
+    Returns
+    -------
+    solution : Solution
+        Its values are those of the objective: on scaled data.
+    objective_value : float
+        The objective at the solution, over the rows trained on.
+    """
+    if solver == "svd":
+        objective = Objective(model, _penalty(params), theta.dtype)
+        solution = _solve_linear(params, model, theta, rows)
+        return solution, objective.value(solution.theta, rows)
+    training, validation = _split(params, rows, rng)
+    minibatch = solver != "lbfgs"
+    batch_size = choose_batch_size(params, training)
+    objective = Objective(
+        model, _penalty(params), theta.dtype, batch_size if minibatch else None
+    )
+    validate = validation and partial(objective.mean_loss, rows=validation)
+    stopping = Stopping(
+        max_iter=params.max_iter,
+        tol=params.tol,
+        n_iter_no_change=params.n_iter_no_change,
+        validate=validate,
+        callback=partial(_report, model.unit) if params.verbose else None,
+    )
+    evaluate = partial(objective.value, rows=training)
+    if minibatch:
+        solution = minimize_minibatch(
+            partial(
+                objective.minibatches,
+                training,
+                batch_size,
+                params.n_accumulate,
+                rng if params.shuffle else None,
+            ),
+            theta,
+            stopping,
+            optimizer=make_optimizer(params, solver, theta),
+            schedule=make_schedule(params, solver, n_epochs=params.max_iter),
+            evaluate=evaluate,
+            clip_norm=params.clip_norm,
+        )
+    else:
+        fun = partial(objective.value_and_gradient, rows=training)
+        solution = minimize_lbfgs(fun, theta, stopping)
+    return solution, evaluate(solution.theta)
+
+
+def train_once(params, solver, model, theta, rows, rng, optimizer):
+    """Change `theta` and `optimizer` by one pass over `rows`; return the mean value."""
+    batch_size = choose_batch_size(params, rows)
+    objective = Objective(model, _penalty(params), theta.dtype, batch_size)
+    batches = objective.minibatches(
+        rows, batch_size, params.n_accumulate, rng if params.shuffle else None
+    )
+    schedule = make_schedule(params, solver, n_epochs=None)
+    return run_epoch(batches, theta, optimizer, schedule, clip_norm=params.clip_norm)
+
+
+def choose_batch_size(params, rows):
+    """Return the batch size that the parameter `batch_size` stands for."""
+    if params.batch_size == "auto":
+        return min(max(32, len(rows) // 30), 256, len(rows))
+    return min(params.batch_size, len(rows))
+
+
+def make_optimizer(params, solver, theta):
+    """Return an optimizer in its initial state."""
+    if solver == "adam":
+        return Adam(
+            theta.size, theta.dtype, params.beta_1, params.beta_2, params.epsilon
+        )
+    return SGD(theta.size, theta.dtype, params.momentum, params.nesterovs_momentum)
+
+
+def make_schedule(params, solver, n_epochs):
+    """Return the learning-rate schedule; `n_epochs` is None if there is no last one."""
+    kind, initial = params.learning_rate, params.learning_rate_init
+    if n_epochs is None and kind == "cosine":
+        kind = "constant"
+    if initial == "auto":
+        initial = LEARNING_RATES[solver]
+    return Schedule(kind, initial, params.power_t, n_epochs)
+
+
+def _penalty(params):
+    return ElasticNet(params.alpha, params.l1_ratio)
+
+
+def _split(params, rows, rng):
+    """Return the rows to train on, and those to validate with or None."""
+    if not params.early_stopping:
+        return rows, None
+    training, validation = train_test_split(
+        np.arange(len(rows)), test_size=params.validation_fraction, random_state=rng
+    )
+    return rows.take(np.sort(training)), rows.take(np.sort(validation))
+
+
+def _solve_linear(params, model, theta, rows):
+    theta = np.empty_like(theta)
+    axes = principal_axes(rows, model.input_scaling)
+    write_linear_solution(model.network, theta, axes, params.alpha)
+    return Solution(theta, Outcome.CONVERGED, 1, [], [], Outcome.CONVERGED.value)
+
+
+def _report(unit, n_iter, value, validation_value):
+    message = f"Iteration {n_iter}, loss = {unit * value:.6g}"
+    if validation_value is not None:
+        message += f", validation loss = {unit * validation_value:.6g}"
+    print(message)

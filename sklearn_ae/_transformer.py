@@ -1,0 +1,292 @@
+"""The autoencoder as a transformer."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ._base import BaseAutoencoder
+from ._losses import Loss
+
+
+class AutoencoderTransformer(BaseAutoencoder):
+    r"""Reduce dimensions with a neural network that learns to reproduce its input.
+
+    An encoder maps each row x to a code of `n_components` numbers, a decoder maps the
+    code back to a reconstruction. Both are trained to make the two alike. It is to PCA
+    what a curve is to a line; with linear layers it *is* PCA.
+
+    Training minimises, over all weights w and biases,
+
+    .. math::
+        \frac{1}{\sum_i s_i} \sum_i s_i \, \frac{1}{d} \sum_{j=1}^d
+            \ell(t_{ij}, r_{ij}) + \alpha \left( \rho \|w\|_1
+            + \frac{1 - \rho}{2} \|w\|_2^2 \right)
+
+    with sample weights s, loss :math:`\ell`, scaled data t (see `scaling`), raw output
+    r of the network, and :math:`\rho` = `l1_ratio`. The strength of the penalty depends
+    neither on the number of rows nor on the units of the data.
+
+    The network sees ``(X - mean_) / scale_``, so data of any scale train alike and no
+    scaler is needed in front. What goes out is in the units of X.
+
+    Parameters
+    ----------
+    n_components : int, float or "auto", default="auto"
+        Size of the code, at most the number of features. A float in (0, 1) takes as
+        many components as PCA needs to explain that fraction of the variance. "auto"
+        is a quarter of the number of features, rounded up.
+
+    hidden_layer_sizes : int or sequence of int, default=(128,)
+        Widths of the encoder's hidden layers; the decoder mirrors them. (128, 64) with
+        10 components and 784 features makes 784-128-64-10-64-128-784. Empty for none.
+
+    activation : str, default="tanh"
+        Of the hidden layers: "identity", "relu", "leaky_relu" (slope 0.01), "tanh",
+        "logistic", "elu", "gelu", "silu" or "softplus".
+
+    code_activation : str, default="identity"
+        Of the code, one of the same. The default leaves codes unbounded, as PCA's are.
+
+    output_activation : str, default="auto"
+        Of the output, one of the same. "auto" is what the loss is made for: "logistic"
+        for "binary_cross_entropy", "exp" for "poisson" and "identity" for all others.
+        Those two losses take nothing else. With another one, any activation but
+        "identity" bounds the output in the units of X, which is then not scaled.
+
+    loss : str or Loss, default="squared_error"
+        What a reconstruction costs, per cell:
+
+        - "squared_error": :math:`(x - \hat x)^2`;
+        - "absolute_error": :math:`|x - \hat x|`;
+        - "huber": squared up to residuals of one `scale_`, absolute beyond; use
+          ``Huber(delta)`` for another limit;
+        - "binary_cross_entropy": :math:`-x \log \hat x - (1-x) \log(1-\hat x)`,
+          for X in [0, 1];
+        - "poisson": :math:`2 (x \log(x / \hat x) - x + \hat x)`, for X >= 0;
+        - an object like :class:`Loss`.
+
+    alpha : float, default=0.0
+        Strength of the weight penalty.
+
+    l1_ratio : float in [0, 1], default=0.0
+        Share of the L1 norm in the penalty; the rest is the squared L2 norm.
+
+    scaling : {"global", "per_feature"} or None, default="global"
+        What the network's input is divided by after centring, and its target too as
+        far as the loss allows (not for "binary_cross_entropy"; without centring for
+        "poisson"):
+
+        - "global": one number, the root of the mean variance. All features keep their
+          share in the loss, as in PCA of the data as they are.
+        - "per_feature": the standard deviation of each feature. All features count
+          alike, as in PCA behind a StandardScaler. Losses are those of the scaled data.
+        - None: the network sees X as it is.
+
+    solver : {"auto", "svd", "lbfgs", "adam", "sgd"}, default="auto"
+        - "svd": the exact solution, for linear networks with the squared error;
+        - "lbfgs": a quasi-Newton method on all rows at once;
+        - "adam", "sgd": stochastic gradient steps on minibatches, for large data;
+        - "auto": "svd" where it applies, else "adam".
+
+    batch_size : int or "auto", default="auto"
+        Rows in a minibatch. "auto" is a thirtieth of all, but between 32 and 256.
+
+    n_accumulate : int, default=1
+        Minibatches whose gradients are added up before each step.
+
+    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, \
+default="cosine"
+        How the rate changes over the steps of "adam" and "sgd":
+
+        - "constant": it does not;
+        - "invscaling": divided by ``step ** power_t``;
+        - "adaptive": divided by 5 whenever training stalls, until it is below 1e-6;
+        - "cosine": falls to 0 along half a cosine over `max_iter` epochs.
+
+    learning_rate_init : float or "auto", default="auto"
+        The rate at the start. "auto" is 0.003 for "adam" and 0.2 for "sgd".
+
+    power_t : float, default=0.5
+        The exponent of "invscaling".
+
+    momentum : float in [0, 1), default=0.9
+        For "sgd".
+
+    nesterovs_momentum : bool, default=True
+        Whether "sgd" uses Nesterov's momentum.
+
+    beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
+        Decay of the moment estimates of "adam".
+
+    epsilon : float, default=1e-8
+        For numerical stability of "adam".
+
+    clip_norm : float, default=None
+        Longer gradients are shortened to this Euclidean norm, by "adam" and "sgd".
+
+    max_iter : int, default=200
+        Most iterations of "lbfgs", epochs of "adam" and "sgd".
+
+    tol : float, default=1e-4
+        Relative improvement of the loss that counts as one.
+
+    early_stopping : bool, default=False
+        Whether to set some rows aside, to stop when the loss on them has stopped
+        improving, and to return the parameters that were best on them.
+
+    validation_fraction : float in (0, 1), default=0.1
+        The share of these rows.
+
+    n_iter_no_change : int, default=10
+        Training ends after so many iterations without an improvement by `tol`.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the parameters, `mean_` and `scale_` fitted before.
+
+    shuffle : bool, default=True
+        Whether to shuffle rows before each epoch of "adam" and "sgd".
+
+    random_state : int, RandomState instance or None, default=None
+        Decides the initial weights, the validation rows and the shuffling. An int
+        gives the same result on every call.
+
+    verbose : bool or int, default=0
+        Whether to print the loss of each iteration.
+
+    Attributes
+    ----------
+    n_components_ : int
+        Size of the code.
+
+    n_features_in_ : int
+        Number of features seen in fit.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X had names that are all strings.
+
+    coefs_ : list of ndarray
+        The weights of each layer, of shape (width before, width). Views: the fitted
+        model is one flat array. They apply to ``(X - mean_) / scale_``.
+
+    intercepts_ : list of ndarray
+        The biases of each layer, of shape (width,).
+
+    mean_ : ndarray of shape (n_features_in_,)
+        Mean of the training data; the reconstruction that `score` compares with.
+
+    scale_ : float or ndarray of shape (n_features_in_,)
+        What the centred data are divided by.
+
+    n_parameters_ : int
+        Number of weights and biases.
+
+    solver_ : str
+        The solver used.
+
+    n_iter_ : int
+        Number of iterations or epochs run.
+
+    loss_ : float
+        The objective on the rows trained on, at the parameters returned, times what
+        brings the loss to the units of the data.
+
+    loss_curve_ : list of float
+        The same after each iteration. For minibatches, the mean over each epoch.
+
+    validation_loss_curve_ : list of float or None
+        The mean loss on the validation rows after each iteration, if there are any.
+
+    See Also
+    --------
+    AutoencoderOutlierDetector : The same network for finding outliers.
+    sklearn.decomposition.PCA : The best linear reduction.
+
+    References
+    ----------
+    Hinton & Salakhutdinov (2006), "Reducing the dimensionality of data with neural
+    networks", Science 313.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.model_selection import train_test_split
+    >>> from sklearn_ae import AutoencoderTransformer
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> X_train, X_test = train_test_split(X, random_state=0)
+    >>> autoencoder = AutoencoderTransformer(8, random_state=0).fit(X_train)
+    >>> autoencoder.transform(X_test).shape
+    (450, 8)
+    >>> pca = PCA(8).fit(X_train)
+    >>> error = X_test - pca.inverse_transform(pca.transform(X_test))
+    >>> r2 = 1 - (error**2).sum() / ((X_test - X_train.mean(axis=0)) ** 2).sum()
+    >>> print(f"held-out R2: PCA {r2:.2f}, autoencoder {autoencoder.score(X_test):.2f}")
+    held-out R2: PCA 0.66, autoencoder 0.78
+    """
+
+    def __init__(
+        self,
+        n_components: int | float | str = "auto",
+        *,
+        hidden_layer_sizes: int | Sequence[int] = (128,),
+        activation: str = "tanh",
+        code_activation: str = "identity",
+        output_activation: str = "auto",
+        loss: str | Loss = "squared_error",
+        alpha: float = 0.0,
+        l1_ratio: float = 0.0,
+        scaling: str | None = "global",
+        solver: str = "auto",
+        batch_size: int | str = "auto",
+        n_accumulate: int = 1,
+        learning_rate: str = "cosine",
+        learning_rate_init: float | str = "auto",
+        power_t: float = 0.5,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        clip_norm: float | None = None,
+        max_iter: int = 200,
+        tol: float = 1e-4,
+        early_stopping: bool = False,
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 10,
+        warm_start: bool = False,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | int = 0,
+    ) -> None:
+        super().__init__(
+            n_components,
+            hidden_layer_sizes=hidden_layer_sizes,
+            activation=activation,
+            code_activation=code_activation,
+            output_activation=output_activation,
+            loss=loss,
+            alpha=alpha,
+            l1_ratio=l1_ratio,
+            scaling=scaling,
+            solver=solver,
+            batch_size=batch_size,
+            n_accumulate=n_accumulate,
+            learning_rate=learning_rate,
+            learning_rate_init=learning_rate_init,
+            power_t=power_t,
+            momentum=momentum,
+            nesterovs_momentum=nesterovs_momentum,
+            beta_1=beta_1,
+            beta_2=beta_2,
+            epsilon=epsilon,
+            clip_norm=clip_norm,
+            max_iter=max_iter,
+            tol=tol,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            n_iter_no_change=n_iter_no_change,
+            warm_start=warm_start,
+            shuffle=shuffle,
+            random_state=random_state,
+            verbose=verbose,
+        )

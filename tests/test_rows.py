@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn import config_context
+
+from sklearn_ae._rows import BLOCK_BYTES, Rows, block_length
+
+X = np.arange(30.0).reshape(10, 3)
+
+
+def test_blocks_cover_all_rows_without_copies():
+    blocks = [block for block, _ in Rows(X).blocks(4)]
+    assert [len(block) for block in blocks] == [4, 4, 2]
+    assert_array_equal(np.vstack(blocks), X)
+    assert all(np.shares_memory(block, X) for block in blocks)
+
+
+def test_chosen_rows_are_gathered_into_the_buffer():
+    weight = np.arange(10.0)
+    rows = Rows(X, weight, np.array([7, 2, 2, 9, 0]))
+    buffer = np.empty((2, 3))
+    seen, weights = [], []
+    for block, block_weight in rows.blocks(2, buffer):
+        assert np.shares_memory(block, buffer)
+        seen.append(block.copy())
+        weights.append(block_weight)
+    assert_array_equal(np.vstack(seen), X[[7, 2, 2, 9, 0]])
+    assert_array_equal(np.concatenate(weights), [7, 2, 2, 9, 0])
+    assert rows.weight_sum() == 20
+
+
+def test_take_is_relative():
+    rows = Rows(X, None, np.array([5, 6, 7])).take(np.array([2, 0]))
+    assert_array_equal(next(rows.blocks(9))[0], X[[7, 5]])
+    assert rows.weight_sum() == len(rows) == 2
+
+
+def test_rows_of_weight_zero_are_left_out():
+    weight = np.array([1, 0, 2, 0, 0, 0, 0, 0, 0, 3.0])
+    rows = Rows.with_positive_weight(X, weight)
+    assert_array_equal(next(rows.blocks(10))[0], X[[0, 2, 9]])
+    assert_array_equal(rows.weights(), [1, 2, 3])
+    assert Rows.with_positive_weight(X, weight + 1).indices is None
+
+
+@pytest.mark.parametrize("row_bytes", [1, 1000, 10**9])
+def test_block_length_is_bounded(row_bytes):
+    length = block_length(row_bytes)
+    assert length == max(1, BLOCK_BYTES // row_bytes)
+    with config_context(working_memory=1):
+        assert block_length(row_bytes) == max(1, 2**20 // row_bytes)
