@@ -376,7 +376,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         -------
         scores : ndarray of shape (n_samples,)
             Minus the mean of the loss over the features, in the units of the data (with
-            ``scaling="per_feature"``, of the scaled data).
+            ``scaling="per_feature"``, of the scaled data). Always float64.
         """
         X = self._check_rows(X, for_loss=True)
         return self._by_blocks(self._row_scores, X)
@@ -419,7 +419,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         for block, weights in rows.blocks(block_length(model.row_bytes)):
             raw = model.raw(views, block)
             for_rows = model.excess_losses(raw, block).sum(axis=1, dtype=np.float64)
-            by_mean = model.excess_losses(raw_mean, block).sum(axis=1, dtype=np.float64)
+            raw = np.broadcast_to(raw_mean, block.shape)
+            by_mean = model.excess_losses(raw, block).sum(axis=1, dtype=np.float64)
             unexplained += for_rows.sum() if weights is None else weights @ for_rows
             total += by_mean.sum() if weights is None else weights @ by_mean
         if total == 0:
@@ -463,7 +464,9 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return tags
 
     def _row_scores(self, views, X):
-        return -self._model.losses(views, X).mean(axis=1)
+        # In float64, where even squares of the largest float32 have a place.
+        losses = self._model.losses(views, X).mean(axis=1, dtype=np.float64)
+        return -self._model.unit * losses
 
     def _views(self):
         check_is_fitted(self)

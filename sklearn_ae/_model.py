@@ -98,18 +98,14 @@ class Model:
         return self.network.forward(views, self.input_scaling.apply(X))
 
     def losses(self, views, X):
-        """Return the loss of each cell, in the units of the data."""
+        """Return the loss of each cell; times `unit` it is in the units of the data."""
         target = self.target_scaling.apply(X)
-        return self.unit * self.loss.elementwise(target, self.raw(views, X))
+        return self.loss.elementwise(target, self.raw(views, X))
 
     def excess_losses(self, raw, X):
-        """Return the loss of each cell for given raw outputs, less the least possible.
-
-        In the units of the data.
-        """
+        """Return the loss of each cell for raw outputs, less the least possible."""
         target = self.target_scaling.apply(X)
-        excess = self.loss.elementwise(target, raw) - self.loss.saturated(target)
-        return self.unit * excess
+        return self.loss.elementwise(target, raw) - self.loss.saturated(target)
 
     def raw_mean(self, mean):
         """Return the raw output, of shape (n_features,), that predicts `mean`."""

@@ -147,7 +147,7 @@ class Objective:
             losses = self.model.losses(views, X).sum(axis=1, dtype=np.float64)
             loss_sum += losses.sum() if weights is None else weights @ losses
         n_cells = rows.weight_sum() * rows.n_features
-        return float(loss_sum) / n_cells / self.model.unit
+        return float(loss_sum) / n_cells
 
     def value(self, theta, rows):
         """Return F over `rows`."""

@@ -205,9 +205,11 @@ scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_cur
             Each row adds up to the row's `score_samples`; the lowest entry belongs to
             the feature that is hardest to reconstruct.
         """
-        X = self._check_rows(X, for_loss=True)
+        rows = self._check_rows(X, for_loss=True)
+        share = -self._model.unit / rows.shape[1]
         return self._by_blocks(
-            lambda views, block: self._model.losses(views, block) / -block.shape[1], X
+            lambda views, block: share * self._model.losses(views, block).astype(float),
+            rows,
         )
 
     def _finish(self, rows):

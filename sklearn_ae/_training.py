@@ -87,9 +87,7 @@ def choose_solver(params, model):
     linear = (
         all(layer.activation.name == "identity" for layer in layers)
         and isinstance(model.loss, SquaredError)
-        and (
-            params.alpha == 0 or params.l1_ratio == 0 and len(model.network.layers) == 2
-        )
+        and (params.alpha == 0 or (params.l1_ratio == 0 and len(layers) == 2))
     )
     if params.solver == "svd" and not linear:
         raise ValueError(

@@ -1,0 +1,687 @@
+"""What both estimators promise, beyond scikit-learn's own checks."""
+
+import pickle
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+
+from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer, Huber, Loss
+
+IRIS = load_iris().data
+CLASSES = [AutoencoderTransformer, AutoencoderOutlierDetector]
+METHODS = ["transform", "reconstruct", "score_samples", "score"]
+
+both = pytest.mark.parametrize("cls", CLASSES)
+solvers = pytest.mark.parametrize("solver", ["svd", "lbfgs", "adam", "sgd"])
+
+
+def make(cls=AutoencoderTransformer, **params):
+    """Return a small and quick estimator."""
+    if params.get("solver") == "svd":
+        params["activation"] = "identity"
+    defaults = {"hidden_layer_sizes": (8,), "max_iter": 20, "random_state": 0}
+    return cls(2, **defaults | params)
+
+
+def fit_quietly(estimator, X, **kwargs):
+    """Fit where convergence is not the point."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return estimator.fit(X, **kwargs)
+
+
+# Fitting
+
+
+@both
+@solvers
+def test_fit_beats_the_mean_and_reports_its_loss(cls, solver):
+    estimator = fit_quietly(make(cls, solver=solver, max_iter=100), IRIS)
+    assert estimator.solver_ == solver
+    assert estimator.score(IRIS) > 0.8
+    assert_allclose(estimator.loss_, -estimator.score_samples(IRIS).mean())
+    if solver != "svd":
+        assert len(estimator.loss_curve_) == estimator.n_iter_
+        assert estimator.loss_curve_[-1] < estimator.loss_curve_[0]
+    assert estimator.validation_loss_curve_ is None
+
+
+@both
+def test_parameters_are_views_of_one_array(cls):
+    estimator = make(cls).fit(IRIS)
+    arrays = estimator.coefs_ + estimator.intercepts_
+    assert [w.shape for w in estimator.coefs_] == [(4, 8), (8, 2), (2, 8), (8, 4)]
+    assert estimator.n_parameters_ == sum(array.size for array in arrays)
+    assert all(np.shares_memory(array, estimator._theta) for array in arrays)
+
+
+@solvers
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_same_seed_same_bits(solver, dtype):
+    X = IRIS.astype(dtype)
+    first, second = (fit_quietly(make(solver=solver), X) for _ in range(2))
+    assert first._theta.dtype == dtype
+    assert_array_equal(first._theta, second._theta)
+
+
+def test_other_seed_other_start():
+    assert (make().fit(IRIS)._theta != make(random_state=1).fit(IRIS)._theta).any()
+
+
+def test_a_seed_leaves_the_global_random_state_alone():
+    get_state = np.random.get_state  # noqa: NPY002 the state under test
+    before = get_state()[1].copy()
+    make(early_stopping=True).fit(IRIS)
+    assert_array_equal(get_state()[1], before)
+
+
+@both
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "poisson"])
+def test_float32_in_float32_out(cls, loss):
+    X = IRIS.astype(np.float32)
+    estimator = make(cls, loss=loss).fit(X)
+    for array in (
+        estimator._theta,
+        estimator.mean_,
+        estimator.scale_,
+        estimator.transform(X),
+        estimator.reconstruct(X),
+        estimator.inverse_transform(estimator.transform(X)),
+    ):
+        assert array.dtype == np.float32
+    assert estimator.transform(IRIS).dtype == np.float32
+
+
+def test_float32_data_are_never_copied_to_float64():
+    """Peak memory of a fit stays far below one float64 copy."""
+    import tracemalloc
+
+    X = np.random.RandomState(0).normal(size=(400_000, 20)).astype(np.float32)
+    for params in ({"solver": "svd"}, {"max_iter": 1, "batch_size": 5000}):
+        estimator = make(**params)
+        tracemalloc.start()
+        estimator.fit(X)
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert peak < 0.8 * X.nbytes
+
+
+@solvers
+@pytest.mark.parametrize("loss", ["squared_error", "binary_cross_entropy"])
+def test_read_only_memory_map_is_fine_and_unchanged(solver, loss, tmp_path):
+    if solver == "svd" and loss != "squared_error":
+        pytest.skip("no exact solution")
+    X = load_digits().data[:200] / 16
+    np.save(tmp_path / "X.npy", X)
+    X_map = np.load(tmp_path / "X.npy", mmap_mode="r")
+    estimator = fit_quietly(make(solver=solver, loss=loss), X_map)
+    assert_array_equal(estimator._theta, fit_quietly(clone(estimator), X)._theta)
+    for method in METHODS:
+        getattr(estimator, method)(X_map)
+    assert_array_equal(X_map, X)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_memory_order_makes_no_difference(order):
+    X = np.asarray(IRIS, order=order)
+    assert_allclose(make().fit(X).transform(X), make().fit(IRIS).transform(IRIS))
+
+
+@both
+def test_clones_and_pickles_score_identically(cls):
+    estimator = make(cls).fit(IRIS)
+    scores = estimator.score_samples(IRIS)
+    assert_array_equal(clone(estimator).fit(IRIS).score_samples(IRIS), scores)
+    restored = pickle.loads(pickle.dumps(estimator))
+    assert_array_equal(restored.score_samples(IRIS), scores)
+    assert np.shares_memory(restored.coefs_[0], restored._theta)
+
+
+def test_changed_parameters_do_not_change_a_fitted_model():
+    estimator = make().fit(IRIS)
+    codes = estimator.transform(IRIS)
+    estimator.set_params(activation="relu", loss="poisson", n_components=1)
+    assert_array_equal(estimator.transform(IRIS), codes)
+
+
+# Scale
+
+
+@pytest.mark.parametrize("factor", [1e-8, 1e8])
+@pytest.mark.parametrize("scaling", ["global", "per_feature"])
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
+def test_units_of_the_data_make_no_difference(loss, scaling, factor):
+    params = {"loss": loss, "scaling": scaling}
+    reference = make(**params).fit(IRIS)
+    scaled = make(**params).fit(factor * IRIS)
+    assert_allclose(scaled.score(factor * IRIS), reference.score(IRIS), rtol=1e-6)
+    assert_allclose(
+        scaled.reconstruct(factor * IRIS), factor * reference.reconstruct(IRIS), 1e-5
+    )
+    if scaling == "global":
+        unit = factor if loss == "absolute_error" else factor**2
+        assert_allclose(scaled.loss_, unit * reference.loss_, rtol=1e-6)
+    else:
+        assert_allclose(scaled.loss_, reference.loss_, rtol=1e-6)
+
+
+def test_an_offset_makes_no_difference():
+    reference = make().fit(IRIS)
+    moved = make().fit(IRIS + 1e6)
+    assert_allclose(moved.score(IRIS + 1e6), reference.score(IRIS), rtol=1e-5)
+
+
+@pytest.mark.parametrize("factor", [1e-8, 1.0, 1e8])
+def test_poisson_counts_of_any_size(factor):
+    counts = np.random.RandomState(0).poisson(5, size=(100, 4)) * factor
+    estimator = make(loss="poisson", max_iter=50).fit(counts)
+    assert 0 < estimator.score(counts) < 1
+    reference = make(loss="poisson", max_iter=50).fit(counts / factor)
+    assert_allclose(estimator.score(counts), reference.score(counts / factor), 1e-5)
+
+
+@both
+@solvers
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.full((20, 3), 7.0),
+        np.c_[np.full(20, 7.0), np.arange(20.0), np.arange(20.0) ** 2],
+        np.repeat(IRIS[:3], 10, axis=0),
+        np.random.RandomState(0).normal(size=(5, 40)),
+        np.random.RandomState(0).normal(size=(2, 3)),
+        np.random.RandomState(0).normal(size=(30, 2)) * [1e-8, 1e8],
+        (1e30 * np.random.RandomState(0).normal(size=(30, 3))).astype(np.float32),
+        1e30 * np.random.RandomState(0).normal(size=(30, 3)),
+    ],
+    ids=[
+        "constant",
+        "constant column",
+        "duplicate rows",
+        "more features than rows",
+        "two rows",
+        "mixed scales",
+        "1e30 in float32",
+        "1e30",
+    ],
+)
+def test_awkward_data_fit(cls, solver, X):
+    estimator = fit_quietly(make(cls, solver=solver, max_iter=100), X)
+    assert np.isfinite(estimator._theta).all()
+    assert np.isfinite(estimator.score_samples(X)).all()
+    assert np.isfinite(estimator.transform(X)).all()
+    assert np.isfinite(estimator.reconstruct(X)).all()
+    assert estimator.score(X) >= -1e-6
+
+
+@both
+@solvers
+def test_one_feature(cls, solver):
+    X = np.random.RandomState(0).normal(size=(30, 1))
+    estimator = make(cls, solver=solver, max_iter=100).set_params(n_components=1)
+    fit_quietly(estimator, X)
+    assert estimator.score(X) > 0.5
+
+
+def test_scaling_none_leaves_the_data_as_they_are():
+    estimator = make(scaling=None).fit(IRIS)
+    assert_array_equal(estimator.scale_, 1)
+    hidden = np.tanh(IRIS @ estimator.coefs_[0] + estimator.intercepts_[0])
+    codes = hidden @ estimator.coefs_[1] + estimator.intercepts_[1]
+    assert_allclose(estimator.transform(IRIS), codes)
+
+
+# Scores
+
+
+@pytest.mark.parametrize(
+    "loss", ["squared_error", "absolute_error", "binary_cross_entropy", "poisson"]
+)
+def test_score_is_zero_for_the_mean_and_one_for_perfection(loss):
+    X = load_digits().data[:100] / 16
+    X = X[:, X.std(axis=0) > 0]
+    estimator = make(loss=loss).fit(X)
+    assert 0 < estimator.score(X) < 1
+    losses = estimator._model.loss
+    weights = np.zeros(100)
+    weights[:3] = [1, 2, 3]
+    repeated = X[[0, 1, 1, 2, 2, 2]]
+    assert_allclose(
+        estimator.score(X, sample_weight=weights), estimator.score(repeated)
+    )
+    # A model whose output ignores its input and is the mean has score 0.
+    estimator._theta = estimator._theta * 0
+    estimator.intercepts_[-1][:] = losses.link(
+        estimator._model.target_scaling.apply(estimator.mean_)
+    )
+    assert_allclose(estimator.score(X), 0, atol=1e-5)
+
+
+def test_score_is_r2_of_all_cells():
+    estimator = make().fit(IRIS)
+    residual = ((IRIS - estimator.reconstruct(IRIS)) ** 2).sum()
+    total = ((IRIS - IRIS.mean(axis=0)) ** 2).sum()
+    assert_allclose(estimator.score(IRIS), 1 - residual / total)
+    assert_allclose(
+        estimator.score_samples(IRIS),
+        -((IRIS - estimator.reconstruct(IRIS)) ** 2).mean(axis=1),
+    )
+
+
+def test_reconstruct_is_decode_after_encode():
+    estimator = make().fit(IRIS)
+    assert_array_equal(
+        estimator.reconstruct(IRIS),
+        estimator.inverse_transform(estimator.transform(IRIS)),
+    )
+
+
+@both
+def test_prediction_in_blocks_is_prediction_at_once(cls, monkeypatch):
+    estimator = make(cls).fit(IRIS)
+    whole = [getattr(estimator, method)(IRIS) for method in METHODS]
+    monkeypatch.setattr("sklearn_ae._base.block_length", lambda row_bytes: 11)
+    blocks = [getattr(estimator, method)(IRIS) for method in METHODS]
+    for one, other in zip(whole, blocks, strict=True):
+        assert_allclose(one, other, rtol=1e-12)
+
+
+@both
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_eight_threads_give_the_bits_of_one(cls, dtype):
+    X = np.random.RandomState(0).normal(size=(3000, 30)).astype(dtype)
+    estimator = cls(5, hidden_layer_sizes=(40,), max_iter=1, random_state=0).fit(X)
+    for method in ("transform", "reconstruct", "score_samples"):
+        expected = getattr(estimator, method)(X)
+        with ThreadPoolExecutor(8) as pool:
+            for result in pool.map(getattr(estimator, method), [X] * 32):
+                assert_array_equal(result, expected)
+
+
+# Sample weights
+
+
+@both
+@pytest.mark.parametrize("solver", ["svd", "lbfgs"])
+def test_integer_weights_are_repeated_rows(cls, solver):
+    weight = np.random.RandomState(0).randint(0, 4, size=len(IRIS))
+    weighted = fit_quietly(make(cls, solver=solver), IRIS, sample_weight=weight)
+    repeated = fit_quietly(make(cls, solver=solver), np.repeat(IRIS, weight, axis=0))
+    assert_allclose(weighted.score_samples(IRIS), repeated.score_samples(IRIS), 1e-6)
+    assert_allclose(weighted.loss_, repeated.loss_, rtol=1e-9)
+
+
+def test_metadata_routing_of_sample_weight():
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    weight = np.random.RandomState(0).randint(0, 3, size=len(IRIS))
+    with config_context(enable_metadata_routing=True):
+        estimator = make().set_fit_request(sample_weight=True)
+        estimator.set_score_request(sample_weight=True)
+        pipeline = make_pipeline(
+            StandardScaler().set_fit_request(sample_weight=True), estimator
+        )
+        pipeline.fit(IRIS, sample_weight=weight)
+        direct = make().fit(
+            pipeline[0].transform(IRIS), sample_weight=weight.astype(float)
+        )
+        assert_array_equal(pipeline[-1]._theta, direct._theta)
+        search = GridSearchCV(estimator, {"n_components": [1, 2]}, cv=2)
+        search.fit(IRIS, sample_weight=weight)
+        expected = clone(search.best_estimator_).fit(IRIS, sample_weight=weight)
+        assert_array_equal(search.best_estimator_._theta, expected._theta)
+        held_out = slice(75, None)
+        fold = clone(search.best_estimator_).fit(IRIS[:75], sample_weight=weight[:75])
+        assert_allclose(
+            search.cv_results_["split1_test_score"][search.best_index_],
+            fold.score(IRIS[held_out], sample_weight=weight[held_out]),
+        )
+
+
+# Stopping
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_early_stopping_returns_the_best_on_held_out_rows(solver):
+    X = np.random.RandomState(0).normal(size=(60, 10))
+    estimator = make(
+        solver=solver,
+        early_stopping=True,
+        validation_fraction=0.3,
+        max_iter=1000,
+        hidden_layer_sizes=(100,),
+        learning_rate="constant",
+        learning_rate_init=0.01,
+    ).fit(X)
+    curve = estimator.validation_loss_curve_
+    assert len(curve) == estimator.n_iter_ < 1000
+    best = int(np.argmin(curve))
+    assert best < len(curve) - 1
+    short = fit_quietly(clone(estimator).set_params(max_iter=best + 1), X)
+    assert_array_equal(short._theta, estimator._theta)
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"solver": "adam", "learning_rate_init": 1e10},
+        {"solver": "sgd", "learning_rate_init": 1e10},
+        {"solver": "sgd", "learning_rate_init": 1e10, "early_stopping": True},
+        {"solver": "adam", "learning_rate_init": 1e3, "loss": "poisson"},
+    ],
+)
+def test_divergence_warns_and_keeps_finite_parameters(params):
+    estimator = make(activation="identity", hidden_layer_sizes=(), **params)
+    with pytest.warns(ConvergenceWarning, match="learning_rate_init"):
+        estimator.fit(IRIS)
+    assert np.isfinite(estimator._theta).all()
+    assert np.isfinite(estimator.loss_)
+
+
+def test_max_iter_warns_and_names_itself():
+    with pytest.warns(ConvergenceWarning, match="max_iter=3"):
+        make(solver="lbfgs", max_iter=3).fit(IRIS)
+    with pytest.warns(ConvergenceWarning, match="max_iter=3"):
+        make(learning_rate="constant", max_iter=3).fit(IRIS)
+
+
+class Interrupting(Loss):
+    """Squared error until Ctrl-C comes."""
+
+    shift_invariant = True
+    degree = 2
+    n_calls = 0
+
+    def elementwise(self, target, raw):
+        return (raw - target) ** 2
+
+    def gradient(self, target, raw):
+        self.n_calls += 1
+        if self.n_calls == 30:
+            raise KeyboardInterrupt
+        return 2 * (raw - target)
+
+
+@both
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+def test_ctrl_c_leaves_a_usable_model(cls, solver):
+    estimator = make(cls, solver=solver, loss=Interrupting(), max_iter=1000)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        estimator.fit(IRIS)
+    assert estimator.score(IRIS) > 0
+    assert estimator.n_iter_ > 0
+
+
+def test_quiet_unless_asked(capsys):
+    make().fit(IRIS)
+    assert capsys.readouterr().out == ""
+    estimator = make(verbose=1, early_stopping=True).fit(IRIS)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == estimator.n_iter_
+    assert lines[0].startswith("Iteration 1, loss = ")
+    assert f"validation loss = {estimator.validation_loss_curve_[0]:.6g}" in lines[0]
+
+
+# Going on
+
+
+def test_warm_start_goes_on_from_where_it_was():
+    estimator = make(warm_start=True).fit(IRIS)
+    first, mean = estimator.loss_, estimator.mean_
+    estimator.fit(IRIS)
+    assert estimator.loss_ < first
+    assert estimator.mean_ is mean
+    estimator.set_params(hidden_layer_sizes=(9,))
+    with pytest.raises(ValueError, match="warm_start=True needs the architecture"):
+        estimator.fit(IRIS)
+    estimator.set_params(warm_start=False).fit(IRIS)
+    assert estimator.coefs_[0].shape == (4, 9)
+
+
+def test_warm_start_keeps_the_precision():
+    estimator = make(warm_start=True).fit(IRIS.astype(np.float32))
+    assert estimator.fit(IRIS)._theta.dtype == np.float32
+
+
+@both
+def test_partial_fit_learns(cls):
+    estimator = make(cls)
+    scores = []
+    for _ in range(30):
+        for start in range(0, 150, 50):
+            estimator.partial_fit(IRIS[start::3])
+        scores.append(estimator.score(IRIS))
+    assert scores[-1] > 0.8 > scores[0]
+    assert estimator.n_iter_ == len(estimator.loss_curve_) == 90
+
+
+def test_partial_fit_survives_pickling_bit_by_bit():
+    estimator = make().partial_fit(IRIS)
+    restored = pickle.loads(pickle.dumps(estimator))
+    estimator.partial_fit(IRIS)
+    restored.partial_fit(IRIS)
+    assert_array_equal(restored._theta, estimator._theta)
+
+
+def test_partial_fit_goes_on_after_fit():
+    estimator = make().fit(IRIS)
+    n_iter = estimator.n_iter_
+    estimator.partial_fit(IRIS[:1])
+    assert estimator.n_iter_ == n_iter + 1 == len(estimator.loss_curve_)
+
+
+def test_partial_fit_takes_weights():
+    weight = np.r_[np.ones(75), np.zeros(75)]
+    weighted = make(batch_size=75).partial_fit(IRIS, sample_weight=weight)
+    half = make(batch_size=75).partial_fit(IRIS[:75])
+    assert_allclose(weighted._theta, half._theta)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "svd"])
+def test_partial_fit_needs_a_minibatch_solver(solver):
+    assert not hasattr(make(solver=solver), "partial_fit")
+    with pytest.raises(AttributeError, match="partial_fit"):
+        make(solver=solver).partial_fit(IRIS)
+
+
+def test_partial_fit_that_diverges_changes_nothing():
+    estimator = make(
+        solver="sgd", hidden_layer_sizes=(), learning_rate_init=1e200
+    ).set_params(batch_size=1)
+    with pytest.warns(ConvergenceWarning, match="infinite or NaN"):
+        estimator.partial_fit(IRIS)
+    assert np.isfinite(estimator._theta).all()
+
+
+# Latent size
+
+
+def test_n_components():
+    X = load_digits().data[:300]
+    assert make().set_params(n_components="auto").fit(X).n_components_ == 16
+    from sklearn.decomposition import PCA
+
+    for fraction in (0.3, 0.8):
+        estimator = make().set_params(n_components=fraction).fit(X)
+        assert estimator.n_components_ == PCA(fraction).fit(X).n_components_
+        assert estimator.transform(X).shape[1] == estimator.n_components_
+
+
+# Losses and activations
+
+
+def test_output_activation():
+    X = load_digits().data[:200] / 16
+    estimator = make(loss="binary_cross_entropy", max_iter=50).fit(X)
+    assert estimator.reconstruct(X).min() > 0
+    assert estimator.reconstruct(X).max() < 1
+    same = make(
+        loss="binary_cross_entropy", output_activation="logistic", max_iter=50
+    ).fit(X)
+    assert_array_equal(same._theta, estimator._theta)
+    squashed = make(output_activation="logistic", max_iter=200).fit(X)
+    assert squashed.reconstruct(X).min() > 0
+    assert squashed.score(X) > 0.2
+    counts = load_digits().data[:200]
+    assert make(loss="poisson").fit(counts).reconstruct(counts).min() > 0
+
+
+def test_a_loss_object_is_as_good_as_its_name():
+    named = make(loss="huber").fit(IRIS)
+    assert_array_equal(make(loss=Huber()).fit(IRIS)._theta, named._theta)
+    assert (make(loss=Huber(0.1)).fit(IRIS)._theta != named._theta).any()
+
+
+# Bad input
+
+BAD_PARAMETERS = [
+    ({"n_components": 0}, "n_components"),
+    ({"n_components": -1}, "n_components"),
+    ({"n_components": 1.5}, "n_components"),
+    ({"n_components": 1.0}, "n_components"),
+    ({"n_components": 5}, "n_components must not be larger"),
+    ({"n_components": "mle"}, "n_components"),
+    ({"n_components": None}, "n_components"),
+    ({"hidden_layer_sizes": (3, 0)}, "hidden_layer_sizes"),
+    ({"hidden_layer_sizes": (3, 2.5)}, "hidden_layer_sizes"),
+    ({"hidden_layer_sizes": -1}, "hidden_layer_sizes"),
+    ({"hidden_layer_sizes": "wide"}, "hidden_layer_sizes"),
+    ({"hidden_layer_sizes": [[3], [4]]}, "hidden_layer_sizes"),
+    ({"activation": "sigmoid"}, "activation"),
+    ({"code_activation": "exp"}, "code_activation"),
+    ({"output_activation": "softmax"}, "output_activation"),
+    ({"output_activation": "exp"}, "output_activation"),
+    (
+        {"output_activation": "tanh", "loss": "poisson"},
+        "output_activation with loss='poisson' must be 'auto' or 'exp', got 'tanh'",
+    ),
+    ({"loss": "mse"}, "loss"),
+    ({"loss": object()}, "loss"),
+    ({"loss": Huber(0)}, "delta"),
+    ({"loss": Huber(-1.0)}, "delta"),
+    ({"alpha": -1}, "alpha"),
+    ({"l1_ratio": 2}, "l1_ratio"),
+    ({"scaling": "minmax"}, "scaling"),
+    ({"solver": "newton"}, "solver"),
+    ({"batch_size": 0}, "batch_size"),
+    ({"n_accumulate": 0}, "n_accumulate"),
+    ({"learning_rate": "step"}, "learning_rate"),
+    ({"learning_rate_init": 0}, "learning_rate_init"),
+    ({"momentum": 1}, "momentum"),
+    ({"beta_1": 1.0}, "beta_1"),
+    ({"clip_norm": 0}, "clip_norm"),
+    ({"max_iter": 0}, "max_iter"),
+    ({"tol": -1}, "tol"),
+    ({"validation_fraction": 1.0}, "validation_fraction"),
+    ({"n_iter_no_change": 0}, "n_iter_no_change"),
+    ({"random_state": "seed"}, "random_state"),
+]
+
+BAD_DATA = [
+    (np.where(IRIS > 7, np.nan, IRIS), {}, "NaN"),
+    (np.where(IRIS > 7, np.inf, IRIS), {}, "infinity"),
+    (IRIS.astype(str).astype(object) + "x", {}, "could not convert"),
+    (IRIS[0], {}, "Expected 2D array"),
+    (IRIS[:0], {}, "Found array with 0 sample"),
+    (IRIS[:, :0], {}, "0 feature"),
+    (IRIS[:1], {}, "minimum of 2 is required"),
+    (IRIS, {"loss": "binary_cross_entropy"}, r"X must be in \[0, 1\], got"),
+    (-IRIS, {"loss": "poisson"}, "X must not be negative, got"),
+    (IRIS * 1e200, {}, "overflows"),
+]
+
+
+@both
+@pytest.mark.parametrize(("params", "message"), BAD_PARAMETERS)
+def test_bad_parameters(cls, params, message):
+    estimator = make(cls).fit(IRIS)
+    expected = vars(estimator) | params
+    estimator.set_params(**params)
+    with pytest.raises((ValueError, TypeError), match=message):
+        estimator.fit(IRIS[:, :4])
+    assert vars(estimator) == expected
+    estimator.score_samples(IRIS)
+
+
+@both
+@pytest.mark.parametrize(("X", "params", "message"), BAD_DATA)
+def test_bad_data(cls, X, params, message):
+    estimator = make(cls).fit(IRIS)
+    scores = estimator.score_samples(IRIS)
+    estimator.set_params(**params)
+    expected = dict(vars(estimator))
+    with pytest.raises((ValueError, TypeError), match=message):
+        estimator.fit(X)
+    assert vars(estimator) == expected
+    assert_array_equal(estimator.score_samples(IRIS), scores)
+
+
+@both
+@pytest.mark.parametrize(
+    ("sample_weight", "message"),
+    [
+        (np.zeros(150), "(?i)sample.weights? must"),
+        (np.r_[-1, np.ones(149)], "[Nn]egative values in data"),
+        (np.ones(3), "sample_weight.shape"),
+        (np.full(150, np.nan), "NaN"),
+        (np.r_[np.zeros(149), 1], "At least 2 rows must have a positive"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_bad_weights(cls, method, sample_weight, message):
+    estimator = make(cls)
+    with pytest.raises(ValueError, match=message):
+        getattr(estimator, method)(IRIS, sample_weight=sample_weight)
+    assert "n_features_in_" not in vars(estimator)
+    fitted = make(cls).fit(IRIS)
+    if "2 rows" not in message:
+        with pytest.raises(ValueError, match=message):
+            fitted.score(IRIS, sample_weight=sample_weight)
+
+
+@both
+@pytest.mark.parametrize("method", [*METHODS, "inverse_transform"])
+def test_bad_input_after_fit(cls, method):
+    with pytest.raises(NotFittedError):
+        getattr(make(cls), method)(IRIS)
+    estimator = make(cls).fit(IRIS)
+    wrong = "n_components_=2" if method == "inverse_transform" else "4 features"
+    with pytest.raises(ValueError, match=wrong):
+        getattr(estimator, method)(IRIS[:, :3])
+    with pytest.raises(ValueError, match="NaN"):
+        getattr(estimator, method)(np.full((3, 4), np.nan))
+
+
+def test_fitted_attributes_need_a_fit():
+    for name in ("coefs_", "intercepts_", "scale_", "n_parameters_"):
+        with pytest.raises(NotFittedError):
+            getattr(make(), name)
+
+
+def test_scores_check_the_range_of_the_data():
+    X = load_digits().data[:100] / 16
+    estimator = make(loss="binary_cross_entropy").fit(X)
+    for method in ("score", "score_samples"):
+        with pytest.raises(ValueError, match="X must be in"):
+            getattr(estimator, method)(2 * X)
+
+
+def test_loss_that_starts_infinite_is_an_error():
+    class Overflowing(Loss):
+        def elementwise(self, target, raw):
+            return np.full_like(raw, np.inf)
+
+        def gradient(self, target, raw):
+            return np.zeros_like(raw)
+
+    with pytest.raises(ValueError, match="not finite even before training"):
+        make(loss=Overflowing()).fit(IRIS)

@@ -1,0 +1,47 @@
+"""scikit-learn's own checks of its contract."""
+
+import re
+
+import numpy as np
+import pytest
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer
+
+CLASSES = [AutoencoderTransformer, AutoencoderOutlierDetector]
+VARIANTS = [
+    {},
+    {"solver": "svd", "activation": "identity"},
+    {"solver": "lbfgs"},
+    {"solver": "adam"},
+    {"solver": "sgd"},
+    {"solver": "lbfgs", "early_stopping": True},
+    {"scaling": None, "activation": "relu", "n_components": 1},
+]
+
+
+def expected_failures(estimator):
+    if not estimator.early_stopping:
+        return {}
+    reason = "rows set aside for validation cannot be the same as repeated ones"
+    return {"check_sample_weight_equivalence_on_dense_data": reason}
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+@parametrize_with_checks(
+    [cls(**variant) for variant in VARIANTS for cls in CLASSES],
+    expected_failed_checks=expected_failures,
+)
+def test_scikit_learn_contract(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.parametrize("cls", CLASSES)
+def test_docstring_lists_every_parameter_and_attribute(cls):
+    X = np.random.RandomState(0).normal(size=(20, 3))
+    estimator = cls(max_iter=1, random_state=0).fit(X)
+    public = {name for name in dir(estimator) if name.endswith("_")}
+    public = {name for name in public if not name.startswith("_")}
+    for name in [*estimator.get_params(), *public]:
+        assert re.search(rf"\b{name}(,| :| \\)", cls.__doc__), name

@@ -1,0 +1,134 @@
+"""The exact linear solution against PCA, and against the theory of its penalty."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from sklearn.datasets import load_breast_cancer, load_digits, load_iris
+from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
+
+from sklearn_ae import AutoencoderTransformer
+from sklearn_ae._linear import principal_axes
+from sklearn_ae._rows import Rows
+from sklearn_ae._scaling import Scaling
+
+UNSCALED = Scaling(np.zeros(64), np.ones(()))
+
+
+def relative_difference(a, b):
+    return np.linalg.norm(a - b) / np.linalg.norm(b)
+
+
+@pytest.mark.parametrize("n_rows", [40, 500])
+def test_principal_axes_are_those_of_pca(n_rows, monkeypatch):
+    X = load_digits().data[:n_rows]
+    monkeypatch.setattr("sklearn_ae._linear.block_length", lambda row_bytes: 33)
+    axes = principal_axes(Rows(X), UNSCALED)
+    pca = PCA(svd_solver="full").fit(X)
+    n = 30
+    assert_allclose(axes.mean, pca.mean_)
+    ratio = axes.variances[:n] / axes.variances.sum()
+    assert_allclose(ratio, pca.explained_variance_ratio_[:n], rtol=1e-8)
+    assert_allclose(axes.directions[:n], pca.components_[:n], atol=1e-8)
+
+
+@pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9, 0.999])
+def test_n_for_variance_is_what_pca_takes(fraction):
+    X = load_digits().data
+    n = principal_axes(Rows(X), UNSCALED).n_for_variance(fraction)
+    assert n == PCA(fraction).fit(X).n_components_
+
+
+@pytest.mark.parametrize("load", [load_iris, load_breast_cancer, load_digits])
+@pytest.mark.parametrize("hidden_layer_sizes", [(), (40,), (50, 30)])
+def test_svd_is_pca(load, hidden_layer_sizes):
+    X = load().data
+    k = min(X.shape[1] // 2, 20)
+    autoencoder = AutoencoderTransformer(
+        k, activation="identity", hidden_layer_sizes=hidden_layer_sizes
+    ).fit(X)
+    pca = PCA(k, svd_solver="full").fit(X)
+    assert autoencoder.solver_ == "svd"
+    expected = pca.inverse_transform(pca.transform(X))
+    assert relative_difference(autoencoder.reconstruct(X), expected) < 1e-6
+    codes = autoencoder.transform(X) * autoencoder.scale_
+    assert relative_difference(codes, pca.transform(X)) < 1e-6
+    assert_allclose(
+        autoencoder.score(X), pca.explained_variance_ratio_.sum(), rtol=1e-9
+    )
+
+
+def test_svd_per_feature_is_pca_behind_a_scaler():
+    X = load_breast_cancer().data
+    autoencoder = AutoencoderTransformer(
+        5, activation="identity", scaling="per_feature"
+    ).fit(X)
+    scaler = StandardScaler().fit(X)
+    pca = PCA(5, svd_solver="full").fit(scaler.transform(X))
+    expected = scaler.inverse_transform(
+        pca.inverse_transform(pca.transform(scaler.transform(X)))
+    )
+    assert relative_difference(autoencoder.reconstruct(X), expected) < 1e-6
+
+
+def test_lbfgs_finds_pca():
+    X = StandardScaler().fit_transform(load_iris().data)
+    autoencoder = AutoencoderTransformer(
+        2,
+        hidden_layer_sizes=(),
+        solver="lbfgs",
+        tol=1e-12,
+        max_iter=5000,
+        random_state=0,
+    ).fit(X)
+    pca = PCA(2).fit(X)
+    expected = pca.inverse_transform(pca.transform(X))
+    assert relative_difference(autoencoder.reconstruct(X), expected) < 1e-4
+
+
+def test_narrow_hidden_layer_limits_the_rank():
+    X = load_iris().data
+    autoencoder = AutoencoderTransformer(
+        3, activation="identity", hidden_layer_sizes=(2,)
+    ).fit(X)
+    pca = PCA(2).fit(X)
+    expected = pca.inverse_transform(pca.transform(X))
+    assert relative_difference(autoencoder.reconstruct(X), expected) < 1e-6
+
+
+@pytest.mark.parametrize("alpha", [1e-3, 0.05, 10.0])
+def test_penalised_solution_is_the_minimum(alpha):
+    """L-BFGS from a random start finds nothing better, and nothing worse."""
+    X = StandardScaler().fit_transform(load_iris().data)
+    common = {"hidden_layer_sizes": (), "alpha": alpha, "random_state": 0}
+    exact = AutoencoderTransformer(2, **common).fit(X)
+    found = AutoencoderTransformer(
+        2, solver="lbfgs", tol=1e-12, max_iter=5000, **common
+    ).fit(X)
+    assert exact.solver_ == "svd"
+    assert_allclose(exact.loss_, found.loss_, rtol=1e-6)
+    assert_allclose(exact.reconstruct(X), found.reconstruct(X), atol=1e-3)
+
+
+def test_weighted_svd_is_svd_of_repeated_rows():
+    X = load_iris().data
+    weight = np.random.RandomState(0).randint(0, 4, size=len(X))
+    common = {"activation": "identity"}
+    weighted = AutoencoderTransformer(2, **common).fit(X, sample_weight=weight)
+    repeated = AutoencoderTransformer(2, **common).fit(np.repeat(X, weight, axis=0))
+    assert_allclose(weighted.transform(X), repeated.transform(X), atol=1e-9)
+
+
+def test_svd_where_it_does_not_apply():
+    X = load_iris().data
+    for params in (
+        {},
+        {"activation": "identity", "loss": "absolute_error"},
+        {"activation": "identity", "alpha": 1.0},
+        {"hidden_layer_sizes": (), "alpha": 1.0, "l1_ratio": 0.5},
+        {"hidden_layer_sizes": (), "code_activation": "relu"},
+    ):
+        with pytest.raises(ValueError, match="solver='svd' needs a linear network"):
+            AutoencoderTransformer(2, solver="svd", **params).fit(X)
+        quick = AutoencoderTransformer(2, max_iter=2, **params).fit(X)
+        assert quick.solver_ == "adam"

@@ -1,0 +1,190 @@
+"""The objective: its gradient, and that it is a sum over blocks of rows."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_ae import Huber
+from sklearn_ae._activations import ACTIVATIONS
+from sklearn_ae._losses import LOSSES
+from sklearn_ae._model import Model
+from sklearn_ae._network import Network
+from sklearn_ae._objective import Objective, Workspace
+from sklearn_ae._penalties import ElasticNet
+from sklearn_ae._rows import Rows
+from sklearn_ae._scaling import fit_scaling, mean_and_variance
+
+PENALTIES = {
+    "none": ElasticNet(),
+    "l2": ElasticNet(0.1),
+    "l1": ElasticNet(0.1, l1_ratio=1),
+    "elastic_net": ElasticNet(0.1, l1_ratio=0.3),
+}
+
+
+def make_problem(
+    loss="squared_error",
+    activation="tanh",
+    penalty="none",
+    *,
+    output_activation="identity",
+    scaling="global",
+    n_rows=12,
+    dtype=np.float64,
+    block_rows=None,
+):
+    """Return an objective, parameters and weighted rows."""
+    rng = np.random.RandomState(0)
+    X = rng.uniform(0.05, 0.95, size=(n_rows, 5)).astype(dtype)
+    rows = Rows(X, rng.uniform(0.5, 2, size=n_rows).astype(dtype))
+    scaling = fit_scaling(*mean_and_variance(rows), scaling, dtype)
+    network = Network.mirrored(
+        5, (4,), 2, activation=activation, output_activation=output_activation
+    )
+    model = Model.assemble(network, LOSSES[loss](), scaling)
+    theta = rng.normal(scale=0.5, size=network.n_parameters).astype(dtype)
+    return Objective(model, PENALTIES[penalty], dtype, block_rows), theta, rows
+
+
+def relative_error(objective, theta, rows):
+    """Return how far the gradient is from central differences."""
+    _, gradient = objective.value_and_gradient(theta, rows)
+    gradient = gradient.copy()
+    numeric = np.empty_like(theta)
+    for i in range(len(theta)):
+        ends = []
+        for sign in (1, -1):
+            moved = theta.copy()
+            moved[i] += sign * 1e-6
+            ends.append(objective.value(moved, rows))
+        numeric[i] = (ends[0] - ends[1]) / 2e-6
+    return np.linalg.norm(gradient - numeric) / np.linalg.norm(numeric)
+
+
+@pytest.mark.parametrize("penalty", PENALTIES)
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gradient(loss, activation, penalty):
+    assert relative_error(*make_problem(loss, activation, penalty)) < 1e-6
+
+
+@pytest.mark.parametrize("output_activation", ACTIVATIONS)
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
+def test_gradient_through_an_output_activation(loss, output_activation):
+    problem = make_problem(loss, output_activation=output_activation)
+    assert relative_error(*problem) < 1e-6
+
+
+@pytest.mark.parametrize("scaling", ["global", "per_feature", None])
+@pytest.mark.parametrize("loss", LOSSES)
+def test_gradient_with_each_scaling(loss, scaling):
+    assert relative_error(*make_problem(loss, scaling=scaling)) < 1e-6
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("block_rows", [1, 5, 12, 100])
+def test_block_size_makes_no_difference(loss, block_rows):
+    objective, theta, rows = make_problem(loss, "silu", "l2")
+    value, gradient = objective.value_and_gradient(theta, rows)
+    gradient = gradient.copy()
+    split, _, _ = make_problem(loss, "silu", "l2", block_rows=block_rows)
+    split_value, split_gradient = split.value_and_gradient(theta, rows)
+    assert_allclose(split_value, value, rtol=1e-13)
+    assert_allclose(split_gradient, gradient, rtol=1e-10, atol=1e-14)
+    assert_allclose(split.value(theta, rows), value, rtol=1e-13)
+
+
+def test_blocks_add_up_to_the_whole():
+    objective, theta, rows = make_problem("huber", "elu")
+    whole = objective.block(theta, rows.X, rows.sample_weight)
+    parts = []
+    for where in (slice(0, 7), slice(7, None)):
+        loss, gradient, weight = objective.block(
+            theta, rows.X[where], rows.sample_weight[where]
+        )
+        parts.append((loss, gradient.copy(), weight))
+    for total, part in zip(whole, zip(*parts, strict=True), strict=True):
+        assert_allclose(sum(part), total, rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_integer_weights_are_repeated_rows(loss):
+    objective, theta, rows = make_problem(loss)
+    weight = np.array([0, 1, 2, 3] * 3, dtype=float)
+    weighted = Rows.with_positive_weight(rows.X, weight)
+    repeated = Rows(np.repeat(rows.X, weight.astype(int), axis=0))
+    value, gradient = objective.value_and_gradient(theta, weighted)
+    gradient = gradient.copy()
+    other_value, other_gradient = objective.value_and_gradient(theta, repeated)
+    assert_allclose(other_value, value, rtol=1e-12)
+    assert_allclose(other_gradient, gradient, rtol=1e-9, atol=1e-14)
+
+
+def test_row_order_and_weight_scale_make_no_difference():
+    objective, theta, rows = make_problem()
+    value = objective.value(theta, rows)
+    shuffled = rows.take(np.random.RandomState(1).permutation(len(rows)))
+    assert_allclose(objective.value(theta, shuffled), value, rtol=1e-13)
+    heavier = Rows(rows.X, 7 * rows.sample_weight)
+    assert_allclose(objective.value(theta, heavier), value, rtol=1e-13)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_float32_stays_float32_and_inputs_unchanged(loss):
+    objective, theta, rows = make_problem(loss, dtype=np.float32)
+    before = theta.copy(), rows.X.copy()
+    rows.X.setflags(write=False)
+    value, gradient = objective.value_and_gradient(theta, rows)
+    assert gradient.dtype == np.float32
+    precise, theta64, rows64 = make_problem(loss)
+    assert_allclose(value, precise.value(theta64, rows64), rtol=1e-5)
+    assert_array_equal(theta, before[0])
+    assert_array_equal(rows.X, before[1])
+
+
+def test_minibatches_cover_an_epoch_and_average_to_the_whole():
+    objective, theta, rows = make_problem("absolute_error", n_rows=23)
+    whole = objective.value(theta, rows)
+    for batch_size, n_accumulate, n_steps in [(5, 1, 5), (5, 2, 3), (23, 1, 1)]:
+        rng = np.random.RandomState(0)
+        batches = list(objective.minibatches(rows, batch_size, n_accumulate, rng))
+        assert len(batches) == n_steps
+        values = [weight * fun(theta)[0] for fun, weight in batches]
+        assert_allclose(sum(weight for _, weight in batches), rows.weight_sum())
+        assert_allclose(sum(values) / rows.weight_sum(), whole, rtol=1e-12)
+
+
+def test_accumulated_batches_are_one_large_batch():
+    objective, theta, rows = make_problem(block_rows=4)
+    large, _, _ = make_problem(block_rows=12)
+    fun, _ = next(objective.minibatches(rows, 4, 3))
+    large_fun, _ = next(large.minibatches(rows, 12, 1))
+    value, gradient = fun(theta)
+    large_value, large_gradient = large_fun(theta)
+    assert_allclose(value, large_value, rtol=1e-13)
+    assert_allclose(gradient, large_gradient, rtol=1e-10)
+
+
+def test_a_shorter_workspace_shares_memory():
+    objective, _, _ = make_problem(activation="gelu")
+    workspace = Workspace(objective.model, 10, np.float64)
+    shorter = workspace.rows(4)
+    assert shorter is workspace.rows(4)
+    assert workspace.rows(10) is workspace
+    assert np.shares_memory(shorter.inputs, workspace.inputs)
+    assert shorter.gradient is workspace.gradient
+
+
+def test_huber_scales_with_the_data():
+    """Delta is in units of the scale, so the loss in data units has degree 2."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(30, 5))
+    losses = []
+    for factor in (1, 100):
+        rows = Rows(factor * X)
+        scaling = fit_scaling(*mean_and_variance(rows), "global", np.float64)
+        network = Network.mirrored(5, (), 2)
+        model = Model.assemble(network, Huber(0.5), scaling)
+        theta = network.initial_theta(np.random.RandomState(1), np.float64)
+        losses.append(model.unit * model.losses(network.views(theta), rows.X))
+    assert_allclose(losses[1], 100**2 * losses[0])

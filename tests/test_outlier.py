@@ -1,0 +1,104 @@
+"""The detector's threshold, labels and explanations."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_breast_cancer
+from sklearn.metrics import roc_auc_score
+
+from sklearn_ae import AutoencoderOutlierDetector
+
+X, Y = load_breast_cancer(return_X_y=True)
+BENIGN, MALIGNANT = X[Y == 1], X[Y == 0]
+
+
+def make(**params):
+    defaults = {"hidden_layer_sizes": (16,), "max_iter": 50, "random_state": 0}
+    return AutoencoderOutlierDetector(**defaults | params)
+
+
+@pytest.mark.parametrize("contamination", [0.01, 0.05, 0.1, 0.25, 0.5])
+def test_contamination_is_the_share_of_training_rows_outside(contamination):
+    detector = make(contamination=contamination).fit(BENIGN)
+    flagged = np.mean(detector.predict(BENIGN) == -1)
+    assert contamination - 1 / len(BENIGN) < flagged <= contamination
+
+
+def test_auto_is_a_fence_above_the_third_quartile():
+    detector = make().fit(BENIGN)
+    error = np.sqrt(-detector.score_samples(BENIGN))
+    lower, upper = np.quantile(error, [0.25, 0.75])
+    fence = upper + 1.5 * (upper - lower)
+    assert_allclose(np.sqrt(-detector.offset_), fence, rtol=0.02)
+    assert 0 < np.mean(detector.predict(BENIGN) == -1) < 0.1
+    assert np.mean(detector.predict(MALIGNANT) == -1) > 0.5
+
+
+def test_decisions_follow_from_scores():
+    detector = make(contamination=0.1).fit(BENIGN)
+    scores = detector.score_samples(X)
+    assert_array_equal(detector.decision_function(X), scores - detector.offset_)
+    assert_array_equal(detector.predict(X), np.where(scores < detector.offset_, -1, 1))
+    assert_array_equal(
+        make(contamination=0.1).fit_predict(X),
+        make(contamination=0.1).fit(X).predict(X),
+    )
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
+@pytest.mark.parametrize("scaling", ["global", "per_feature"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_contributions_add_up_to_the_score(loss, scaling, dtype):
+    data = X.astype(dtype)
+    detector = make(loss=loss, scaling=scaling, max_iter=5).fit(data)
+    contributions = detector.score_contributions(data)
+    assert contributions.shape == X.shape
+    assert (contributions <= 0).all()
+    assert_allclose(contributions.sum(axis=1), detector.score_samples(data), rtol=1e-12)
+
+
+def test_contributions_name_the_feature_that_was_spoilt():
+    detector = make(n_components=0.9, max_iter=200).fit(BENIGN)
+    rows = np.random.RandomState(0).choice(len(BENIGN), 60)
+    features = np.arange(60) % X.shape[1]
+    spoilt = BENIGN[rows]
+    spoilt[np.arange(60), features] = BENIGN.max(axis=0)[features] * 2
+    worst = detector.score_contributions(spoilt).argmin(axis=1)
+    assert np.mean(worst == features) > 0.8
+
+
+def test_malignant_rows_are_found_without_a_scaler():
+    detector = AutoencoderOutlierDetector(random_state=0).fit(BENIGN[::2])
+    rows = np.r_[BENIGN[1::2], MALIGNANT]
+    outlier = np.r_[np.zeros(len(BENIGN[1::2])), np.ones(len(MALIGNANT))]
+    assert roc_auc_score(outlier, -detector.score_samples(rows)) > 0.9
+
+
+@pytest.mark.parametrize("contamination", ["auto", 0.2])
+def test_weighted_threshold_is_that_of_repeated_rows(contamination):
+    weight = np.random.RandomState(0).randint(0, 4, size=len(BENIGN))
+    params = {"contamination": contamination, "solver": "svd", "activation": "identity"}
+    weighted = make(**params).fit(BENIGN, sample_weight=weight)
+    repeated = make(**params).fit(np.repeat(BENIGN, weight, axis=0))
+    assert_allclose(weighted.offset_, repeated.offset_, rtol=1e-6)
+
+
+@pytest.mark.parametrize("contamination", [0, -0.1, 0.51, 1, "Auto", None, np.nan])
+def test_bad_contamination(contamination):
+    with pytest.raises(ValueError, match="contamination"):
+        make(contamination=contamination).fit(X)
+
+
+def test_partial_fit_moves_the_threshold():
+    detector = make(contamination=0.1).partial_fit(BENIGN)
+    first = detector.offset_
+    detector.partial_fit(BENIGN)
+    assert detector.offset_ != first
+    assert np.mean(detector.predict(BENIGN) == -1) <= 0.1
+
+
+def test_is_an_outlier_detector_and_a_transformer():
+    detector = make().fit(X)
+    assert detector.__sklearn_tags__().estimator_type == "outlier_detector"
+    assert detector.__sklearn_tags__().transformer_tags is not None
+    assert detector.transform(X).shape == (len(X), 8)

@@ -1,0 +1,276 @@
+"""Solvers on problems with a known answer; nothing here knows of networks."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_ae._solvers import (
+    SGD,
+    Adam,
+    Outcome,
+    Schedule,
+    Stopping,
+    minimize_lbfgs,
+    minimize_minibatch,
+    run_epoch,
+)
+
+OPTIMUM = np.array([1.0, -2.0, 0.5])
+CURVATURE = np.array([1.0, 10.0, 3.0])
+
+
+def quadratic(theta):
+    """Least value 1 at OPTIMUM."""
+    residual = theta - OPTIMUM.astype(theta.dtype)
+    scaled = CURVATURE.astype(theta.dtype) * residual
+    return 1 + float(residual @ scaled) / 2, scaled
+
+
+def rosenbrock(theta):
+    x, y = theta
+    value = (1 - x) ** 2 + 100 * (y - x * x) ** 2
+    gradient = np.array(
+        [-2 * (1 - x) - 400 * x * (y - x * x), 200 * (y - x * x)], dtype=theta.dtype
+    )
+    return float(value), gradient
+
+
+def stopping(**changes):
+    return Stopping(
+        **({"max_iter": 500, "tol": 1e-10, "n_iter_no_change": 10} | changes)
+    )
+
+
+def minibatch(
+    fun=quadratic, theta=None, optimizer=None, kind="constant", rate=0.05, **changes
+):
+    """Minimise by one batch an epoch."""
+    clip_norm = changes.pop("clip_norm", None)
+    theta = np.zeros(3) if theta is None else theta
+    rule = stopping(**changes)
+    return minimize_minibatch(
+        lambda: [(fun, 1.0)],
+        theta,
+        rule,
+        optimizer=optimizer or Adam(theta.size, theta.dtype),
+        schedule=Schedule(kind, rate, n_epochs=rule.max_iter),
+        evaluate=lambda theta: fun(theta)[0],
+        clip_norm=clip_norm,
+    )
+
+
+OPTIMIZERS = {
+    "adam": (lambda dtype: Adam(3, dtype), 0.1),
+    "sgd": (lambda dtype: SGD(3, dtype, momentum=0.0, nesterov=False), 0.1),
+    "momentum": (lambda dtype: SGD(3, dtype, momentum=0.9, nesterov=False), 0.02),
+    "nesterov": (lambda dtype: SGD(3, dtype, momentum=0.9, nesterov=True), 0.02),
+}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["constant", "adaptive", "cosine"])
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_minibatch_finds_the_minimum(name, kind, dtype):
+    make, rate = OPTIMIZERS[name]
+    start = np.zeros(3, dtype)
+    solution = minibatch(
+        theta=start,
+        optimizer=make(dtype),
+        kind=kind,
+        rate=rate,
+        # Momentum overshoots for a while.
+        n_iter_no_change=100,
+    )
+    assert_allclose(solution.theta, OPTIMUM, atol=1e-3)
+    assert solution.theta.dtype == dtype
+    assert_array_equal(start, 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_lbfgs_finds_the_minimum(dtype):
+    start = np.array([-1.2, 1.0], dtype)
+    solution = minimize_lbfgs(rosenbrock, start, stopping())
+    assert solution.outcome is Outcome.CONVERGED
+    assert solution.theta.dtype == dtype
+    assert_allclose(solution.theta, 1, atol=1e-2 if dtype == np.float32 else 1e-6)
+    assert solution.history[-1] < 1e-3
+    assert_array_equal(start, np.array([-1.2, 1.0], dtype))
+
+
+def test_adam_step_is_algorithm_1():
+    """Against the paper's own order of computation."""
+    rng = np.random.RandomState(0)
+    theta = expected = rng.normal(size=4)
+    optimizer, m, v = Adam(4, theta.dtype, 0.8, 0.99, 1e-3), 0, 0
+    theta = theta.copy()
+    for t in range(1, 6):
+        gradient = rng.normal(size=4)
+        m = 0.8 * m + 0.2 * gradient
+        v = 0.99 * v + 0.01 * gradient**2
+        m_hat, v_hat = m / (1 - 0.8**t), v / (1 - 0.99**t)
+        expected = expected - 0.1 * m_hat / (np.sqrt(v_hat) + 1e-3)
+        optimizer.step(theta, gradient.copy(), 0.1)
+        assert_allclose(theta, expected, rtol=1e-12)
+
+
+def test_nesterov_takes_the_gradient_ahead():
+    """In terms of the point ahead, steps are those of Sutskever's eq. 3 and 4."""
+    optimizer = SGD(3, np.float64, momentum=0.7, nesterov=True)
+    ahead = np.zeros(3)
+    point, velocity = np.zeros(3), np.zeros(3)
+    for _ in range(5):
+        optimizer.step(ahead, quadratic(ahead)[1].copy(), 0.03)
+        velocity = 0.7 * velocity - 0.03 * quadratic(point + 0.7 * velocity)[1]
+        point = point + velocity
+        assert_allclose(ahead, point + 0.7 * velocity, rtol=1e-12)
+
+
+def test_schedules():
+    assert Schedule("constant", 0.3).rate(1000, 10) == 0.3
+    assert_allclose(Schedule("invscaling", 0.3, power_t=0.5).rate(3, 0), 0.15)
+    cosine = Schedule("cosine", 0.4, n_epochs=10)
+    assert_allclose([cosine.rate(0, e) for e in (0, 5, 10)], [0.4, 0.2, 0], atol=1e-15)
+    adaptive = Schedule("adaptive", 1e-5)
+    assert adaptive.lower()
+    assert_allclose(adaptive.rate(0, 0), 2e-6)
+    assert adaptive.lower()
+    assert not adaptive.lower()
+    assert not Schedule("constant", 1.0).lower()
+
+
+@pytest.mark.parametrize("nesterov", [False, True])
+def test_clipping_bounds_the_step(nesterov):
+    theta = np.zeros(3)
+    optimizer = SGD(3, theta.dtype, momentum=0, nesterov=nesterov)
+    run_epoch([(quadratic, 1.0)], theta, optimizer, Schedule("constant", 1.0), 0, 0.01)
+    assert_allclose(np.linalg.norm(theta), 0.01)
+
+
+def test_an_epoch_is_the_weighted_mean_of_its_batches():
+    batches = [(lambda theta: (1.0, theta * 0), 1.0), (lambda theta: (4.0, theta), 2.0)]
+    theta = np.zeros(2)
+    value = run_epoch(batches, theta, SGD(2, theta.dtype), Schedule("constant", 0.1))
+    assert value == 3
+
+
+def test_stops_when_improvement_is_below_tol():
+    solution = minibatch(tol=0.1, n_iter_no_change=3)
+    assert solution.outcome is Outcome.CONVERGED
+    assert solution.n_iter == len(solution.history) < 100
+
+
+def test_max_iter():
+    solution = minibatch(max_iter=3)
+    assert solution.outcome is Outcome.MAX_ITER
+    assert not solution.outcome.converged
+    assert "max_iter=3" in solution.message
+    assert minibatch(max_iter=3, kind="cosine").outcome is Outcome.CONVERGED
+    solution = minimize_lbfgs(rosenbrock, np.zeros(2), stopping(max_iter=3))
+    assert solution.outcome is Outcome.MAX_ITER
+    assert solution.n_iter == 3
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "minibatch"])
+def test_early_stopping_returns_the_best_validated(solver):
+    """The validation optimum lies on the way to the training optimum."""
+    halfway = OPTIMUM / 2
+    seen = []
+
+    def validate(theta):
+        seen.append((float(((theta - halfway) ** 2).sum()), theta.copy()))
+        return seen[-1][0]
+
+    rule = {"validate": validate, "tol": 0.0}
+    if solver == "lbfgs":
+        solution = minimize_lbfgs(quadratic, np.zeros(3), stopping(**rule))
+    else:
+        solution = minibatch(**rule)
+    assert solution.outcome is Outcome.EARLY_STOPPED
+    best = min(seen, key=lambda pair: pair[0])
+    assert_array_equal(solution.theta, best[1])
+    assert len(solution.validation_history) == solution.n_iter
+
+
+def diverging(theta):
+    """Finite where training starts, infinite soon after."""
+    return float(np.exp(theta**2).sum()), -np.exp(theta**2)
+
+
+def test_divergence_keeps_the_best_finite_parameters():
+    with np.errstate(over="ignore"):
+        solution = minibatch(diverging, np.full(3, 2.0), rate=50.0)
+    assert solution.outcome is Outcome.NON_FINITE
+    assert_array_equal(solution.theta, 2)
+    assert "iteration 2" in solution.message
+
+
+def test_growth_without_overflow_is_no_progress():
+    solution = minibatch(
+        optimizer=SGD(3, np.float64, momentum=0), rate=0.5, max_iter=100
+    )
+    assert solution.outcome is Outcome.NO_PROGRESS
+    assert_array_equal(solution.theta, 0)
+    solution = minibatch(
+        optimizer=SGD(3, np.float64, momentum=0),
+        rate=0.5,
+        validate=lambda theta: quadratic(theta)[0],
+    )
+    assert solution.outcome is Outcome.NO_PROGRESS
+
+
+def test_start_at_the_optimum_is_convergence():
+    assert minibatch(theta=OPTIMUM.copy()).outcome is Outcome.CONVERGED
+    solution = minimize_lbfgs(quadratic, OPTIMUM.copy(), stopping())
+    assert solution.outcome is Outcome.CONVERGED
+    assert_array_equal(solution.theta, OPTIMUM)
+
+
+def test_lbfgs_steps_back_from_where_the_function_is_infinite():
+    def walled(theta):
+        if theta[0] > 0.5:
+            return np.inf, np.full(1, np.nan)
+        return float((theta[0] - 0.4) ** 2 + 1), 2 * (theta - 0.4)
+
+    solution = minimize_lbfgs(walled, np.array([-3.0]), stopping())
+    assert_allclose(solution.theta, 0.4, atol=1e-3)
+
+
+def test_lbfgs_from_a_non_finite_start():
+    solution = minimize_lbfgs(
+        lambda theta: (np.nan, theta), np.ones(2), stopping(max_iter=5)
+    )
+    assert solution.outcome is Outcome.NON_FINITE
+    assert_array_equal(solution.theta, 1)
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "minibatch"])
+def test_ctrl_c_keeps_the_best_so_far(solver):
+    n_calls = 0
+
+    def interrupted(theta):
+        nonlocal n_calls
+        n_calls += 1
+        if n_calls == 8:
+            raise KeyboardInterrupt
+        return quadratic(theta)
+
+    if solver == "lbfgs":
+        solution = minimize_lbfgs(interrupted, np.zeros(3), stopping())
+    else:
+        solution = minibatch(interrupted)
+    assert solution.outcome is Outcome.INTERRUPTED
+    assert quadratic(solution.theta)[0] < quadratic(np.zeros(3))[0]
+    assert solution.history
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "minibatch"])
+def test_callback_hears_of_every_iteration(solver):
+    heard = []
+    rule = {"callback": lambda *args: heard.append(args), "max_iter": 4}
+    if solver == "lbfgs":
+        solution = minimize_lbfgs(quadratic, np.zeros(3), stopping(**rule))
+    else:
+        solution = minibatch(**rule)
+    assert [n for n, _, _ in heard] == list(range(1, solution.n_iter + 1))
+    assert [value for _, value, _ in heard] == solution.history
+    assert all(validation is None for _, _, validation in heard)
