@@ -94,6 +94,6 @@ class Dense:
             np.multiply(delta, a, out=delta)
         weight_gradient, bias_gradient = gradient
         np.dot(x.T, delta, out=weight_gradient)
-        np.sum(delta, axis=0, out=bias_gradient)
+        np.add.reduce(delta, axis=0, out=bias_gradient)
         if delta_x is not None:
             np.dot(delta, weight.T, out=delta_x)

@@ -84,8 +84,13 @@ class Rows:
                 block = self.X[where]
             else:
                 where = self.indices[where]
-                out = None if buffer is None else buffer[: len(where)]
-                # mode="clip" lets NumPy write to `out` directly; no index is outside.
-                block = np.take(self.X, where, axis=0, out=out, mode="clip")
+                block = self._gather(where, buffer)
             weights = self.sample_weight
             yield block, None if weights is None else weights[where]
+
+    def _gather(self, where, buffer):
+        # np.take would first copy all of an array that is not C-contiguous.
+        if buffer is None or not self.X.flags.c_contiguous:
+            return self.X[where]
+        # mode="clip" lets NumPy write to `out` directly; no index is outside.
+        return np.take(self.X, where, axis=0, out=buffer[: len(where)], mode="clip")

@@ -238,13 +238,14 @@ class Adam:
         self.n_steps = 0
         self._first = np.zeros(n_parameters, dtype)
         self._second = np.zeros(n_parameters, dtype)
+        self._scratch = np.empty(n_parameters, dtype)
 
     def step(self, theta, gradient, learning_rate):
         """Move `theta` in place; `gradient` is overwritten."""
         self.n_steps += 1
         bias_1 = 1 - self.beta_1**self.n_steps
         bias_2 = 1 - self.beta_2**self.n_steps
-        update = gradient * (1 - self.beta_1)
+        update = np.multiply(gradient, 1 - self.beta_1, out=self._scratch)
         self._first *= self.beta_1
         self._first += update
         np.multiply(gradient, gradient, out=gradient)
