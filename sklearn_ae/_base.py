@@ -521,6 +521,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """Make the model and its initial parameters, or take over the fitted ones."""
         if warm:
             scaling, n_components = self._model.input_scaling, self.n_components_
+            if isinstance(self.n_components, Integral):
+                n_components = int(self.n_components)
         else:
             mean, variance = mean_and_variance(rows)
             self.mean_ = mean.astype(rows.X.dtype)
@@ -530,7 +532,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         if warm and network.layers != self._model.network.layers:
             raise ValueError(
                 "warm_start=True needs the architecture of the fitted network, but "
-                "the number of features, hidden_layer_sizes or an activation changed."
+                "n_components, hidden_layer_sizes, an activation or the number of "
+                "features has changed."
             )
         self.n_components_ = n_components
         self._model = Model.assemble(network, make_loss(self), scaling)

@@ -4,6 +4,7 @@ Each function takes the estimator as `params` and only reads constructor paramet
 it; what is fitted is passed and returned.
 """
 
+from copy import deepcopy
 from functools import partial
 from math import ceil
 
@@ -33,7 +34,10 @@ LEARNING_RATES = {"adam": 0.003, "sgd": 0.2}
 
 def make_loss(params):
     """Return the loss object that the parameter `loss` stands for."""
-    return LOSSES[params.loss]() if isinstance(params.loss, str) else params.loss
+    # A copy, so that what is fitted does not change with the parameter.
+    return (
+        LOSSES[params.loss]() if isinstance(params.loss, str) else deepcopy(params.loss)
+    )
 
 
 def choose_n_components(params, rows, scaling):

@@ -27,7 +27,8 @@ class AutoencoderTransformer(BaseAutoencoder):
     neither on the number of rows nor on the units of the data.
 
     The network sees ``(X - mean_) / scale_``, so data of any scale train alike and no
-    scaler is needed in front. What goes out is in the units of X.
+    scaler is needed in front. Reconstructions and losses are in the units of X. Codes
+    are not: those of a linear network are PCA's, divided by `scale_`.
 
     Parameters
     ----------

@@ -149,6 +149,11 @@ def test_changed_parameters_do_not_change_a_fitted_model():
     codes = estimator.transform(IRIS)
     estimator.set_params(activation="relu", loss="poisson", n_components=1)
     assert_array_equal(estimator.transform(IRIS), codes)
+    loss = Huber(0.1)
+    estimator = make(loss=loss).fit(IRIS)
+    scores = estimator.score_samples(IRIS)
+    loss.delta = 10
+    assert_array_equal(estimator.score_samples(IRIS), scores)
 
 
 # Scale
@@ -440,9 +445,10 @@ def test_warm_start_goes_on_from_where_it_was():
     estimator.fit(IRIS)
     assert estimator.loss_ < first
     assert estimator.mean_ is mean
-    estimator.set_params(hidden_layer_sizes=(9,))
-    with pytest.raises(ValueError, match="warm_start=True needs the architecture"):
-        estimator.fit(IRIS)
+    for change in ({"n_components": 3}, {"hidden_layer_sizes": (9,)}):
+        estimator.set_params(**change)
+        with pytest.raises(ValueError, match="warm_start=True needs the architecture"):
+            estimator.fit(IRIS)
     estimator.set_params(warm_start=False).fit(IRIS)
     assert estimator.coefs_[0].shape == (4, 9)
 
