@@ -26,8 +26,8 @@ class Activation:
         `out` holds f(z) on entry and f'(z) on exit; `z` may be overwritten.
 
     in_place : bool
-        Whether f' follows from f(z) alone. Then `out` may be `z` itself, and a layer
-        keeps one array instead of two.
+        Whether `out` may be `z` itself: f does not read z after writing, and f' follows
+        from f(z) alone. A layer then keeps one array instead of two.
 
     rectifier : bool
         Whether f passes about half of a symmetric input, which decides between the

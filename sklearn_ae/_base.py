@@ -2,9 +2,9 @@
 
 import warnings
 from collections.abc import Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from copy import deepcopy
-from math import isfinite
+from math import inf, isfinite, nan
 from numbers import Integral, Real
 from typing import Self
 
@@ -19,7 +19,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
 
 from ._activations import ACTIVATIONS
 from ._compat import (
@@ -35,6 +34,7 @@ from ._model import Model
 from ._rows import Rows, block_length
 from ._scaling import fit_scaling, mean_and_variance
 from ._solvers import SGD, Adam, Outcome
+from ._threads import one_blas_thread
 from ._training import (
     choose_n_components,
     choose_solver,
@@ -46,6 +46,9 @@ from ._training import (
 )
 
 FLOAT_DTYPES = [np.float64, np.float32]
+
+# From this many parameters on, products are large enough for several BLAS threads.
+LARGE_NETWORK = 500_000
 
 
 @contextmanager
@@ -104,7 +107,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         "output_activation": [StrOptions({"auto", "exp", *ACTIVATIONS})],
         "loss": [
             StrOptions(set(LOSSES)),
-            HasMethods(["elementwise", "gradient", "value_and_gradient", "predict"]),
+            HasMethods(["elementwise", "gradient"]),
         ],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
@@ -126,7 +129,11 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         "beta_1": [Interval(Real, 0, 1, closed="left")],
         "beta_2": [Interval(Real, 0, 1, closed="left")],
         "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
+        "clip_norm": [
+            Interval(Real, 0, None, closed="neither"),
+            StrOptions({"auto"}),
+            None,
+        ],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
         "early_stopping": ["boolean"],
@@ -161,7 +168,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         beta_1: float,
         beta_2: float,
         epsilon: float,
-        clip_norm: float | None,
+        clip_norm: float | str | None,
         max_iter: int,
         tol: float,
         early_stopping: bool,
@@ -237,7 +244,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         -----
         ConvergenceWarning
             If training ended otherwise than by convergence; the best parameters seen
-            are kept.
+            are kept. Ctrl-C ends the training like this too, once the first iteration
+            is done; it ends one fit, not a search over many.
         """
         with _all_or_nothing(self), np.errstate(all="ignore"):
             warm = self.warm_start and self._is_trained
@@ -246,9 +254,8 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             rng = check_random_state(self.random_state)
             self._start(rows, rng, warm)
             self.solver_ = choose_solver(self, self._model)
-            # Two BLAS libraries, NumPy's and SciPy's, would wait for each other's
-            # threads; and most of the products are too small to be shared out.
-            with threadpool_limits(1, user_api="blas"):
+            small = self._theta.size < LARGE_NETWORK or self.solver_ == "lbfgs"
+            with one_blas_thread() if small else nullcontext():
                 solution, value = train(
                     self, self.solver_, self._model, self._theta, rows, rng
                 )
@@ -286,12 +293,12 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         Raises
         ------
         ValueError
-            As in `fit`.
+            As in `fit`, or if the architecture has changed since the first call.
 
         Warns
         -----
         ConvergenceWarning
-            If the loss became infinite or NaN; the parameters stay as before the call.
+            If the loss became infinite or NaN; the estimator stays as before the call.
         """
         with _all_or_nothing(self), np.errstate(all="ignore"):
             first = not self._is_trained
@@ -299,15 +306,16 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             rows = self._check_training_data(X, sample_weight, dtype, reset=first)
             if self._rng is None:
                 self._rng = check_random_state(self.random_state)
+            self._start(rows, self._rng, warm=not first)
             if first:
-                self._start(rows, self._rng, warm=False)
-                self.n_iter_, self.loss_curve_ = 0, []
+                self.n_iter_, self.loss_, self.loss_curve_ = 0, nan, []
                 self.validation_loss_curve_ = None
-            if self._optimizer is None:
-                self.solver_ = "sgd" if self.solver == "sgd" else "adam"
-                self._optimizer = make_optimizer(self, self.solver_, self._theta)
-            self._step(rows)
-            self._finish(rows)
+            solver = "sgd" if self.solver == "sgd" else "adam"
+            if self._optimizer is None or self.solver_ != solver:
+                self._optimizer = make_optimizer(self, solver, self._theta)
+                self.solver_ = solver
+            if self._step(rows) or first:
+                self._finish(rows)
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -416,13 +424,14 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         views = model.network.views(self._theta)
         raw_mean = model.raw_mean(self.mean_)
         unexplained = total = 0.0
-        for block, weights in rows.blocks(block_length(model.row_bytes)):
-            raw = model.raw(views, block)
-            for_rows = model.excess_losses(raw, block).sum(axis=1, dtype=np.float64)
-            raw = np.broadcast_to(raw_mean, block.shape)
-            by_mean = model.excess_losses(raw, block).sum(axis=1, dtype=np.float64)
-            unexplained += for_rows.sum() if weights is None else weights @ for_rows
-            total += by_mean.sum() if weights is None else weights @ by_mean
+        with np.errstate(over="ignore", invalid="ignore"):
+            for block, weights in rows.blocks(block_length(model.row_bytes)):
+                raw = model.raw(views, block)
+                unexplained += model.excess_loss(raw, block, weights)
+                raw = np.broadcast_to(raw_mean, block.shape)
+                total += model.excess_loss(raw, block, weights)
+        if not isfinite(unexplained):
+            return -inf
         if total == 0:
             return 1.0 if unexplained == 0 else 0.0
         return float(1 - unexplained / total)
@@ -464,7 +473,7 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         return tags
 
     def _row_scores(self, views, X):
-        # In float64, where even squares of the largest float32 have a place.
+        # In float64, which has a place for the units of large float32 data, squared.
         losses = self._model.losses(views, X).mean(axis=1, dtype=np.float64)
         return -self._model.unit * losses
 
@@ -476,14 +485,16 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         """Apply ``function(views, block)`` to blocks of rows of bounded memory."""
         views = self._views()
         length = block_length(self._model.row_bytes)
-        first = function(views, X[:length])
-        if len(X) <= length:
-            return first
-        out = np.empty((len(X), *first.shape[1:]), first.dtype)
-        out[:length] = first
-        for start in range(length, len(X), length):
-            where = slice(start, start + length)
-            out[where] = function(views, X[where])
+        # Rows far beyond the training data may overflow, and have the loss inf.
+        with np.errstate(over="ignore", invalid="ignore"):
+            first = function(views, X[:length])
+            if len(X) <= length:
+                return first
+            out = np.empty((len(X), *first.shape[1:]), first.dtype)
+            out[:length] = first
+            for start in range(length, len(X), length):
+                where = slice(start, start + length)
+                out[where] = function(views, X[where])
         return out
 
     def _check_rows(self, X, for_loss=False):
@@ -498,8 +509,10 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             self, X, dtype=dtype, ensure_min_samples=2 if reset else 1, reset=reset
         )
         weights = self._check_weights(X, sample_weight)
-        make_loss(self).check_data(X)
         rows = Rows.with_positive_weight(X, weights)
+        loss = make_loss(self)
+        for block, _ in rows.blocks(block_length(X[:1].nbytes)):
+            loss.check_data(block)
         if reset and len(rows) < 2:
             raise ValueError(
                 "At least 2 rows must have a positive sample_weight, got "
@@ -511,11 +524,14 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
         if sample_weight is None:
             return None
         weights = _check_sample_weight(
-            sample_weight, X, dtype=X.dtype, ensure_non_negative=True
+            sample_weight, X, dtype=np.float64, ensure_non_negative=True
         )
         if not weights.any():
             raise ValueError("sample_weight must not be 0 for all rows.")
-        return weights
+        # Only ratios matter. By a power of two, which is exact, the largest comes near
+        # 1, and no sum overflows.
+        _, exponent = np.frexp(weights.max())
+        return np.ldexp(weights, -exponent).astype(X.dtype)
 
     def _start(self, rows, rng, warm):
         """Make the model and its initial parameters, or take over the fitted ones."""
@@ -529,50 +545,51 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
             scaling = fit_scaling(mean, variance, self.scaling, rows.X.dtype)
             n_components = choose_n_components(self, rows, scaling)
         network = make_network(self, rows.n_features, n_components)
-        if warm and network.layers != self._model.network.layers:
+        model = Model.assemble(network, make_loss(self), scaling)
+        if warm and not model.takes_parameters_of(self._model):
             raise ValueError(
-                "warm_start=True needs the architecture of the fitted network, but "
-                "n_components, hidden_layer_sizes, an activation or the number of "
-                "features has changed."
+                "Training can go on only with the architecture of the fitted network, "
+                "but n_components, hidden_layer_sizes, an activation, the number of "
+                "features, or a loss with another output_activation is new."
             )
-        self.n_components_ = n_components
-        self._model = Model.assemble(network, make_loss(self), scaling)
         if not warm:
-            self._theta = self._model.initial_theta(self.mean_, rng)
+            self._theta = model.initial_theta(self.mean_, rng)
+        self.n_components_, self._model = n_components, model
 
     def _store(self, solution, value):
         """Take over what training has found."""
         unit = self._model.unit
         if not isfinite(value):
             raise ValueError(
-                "The loss of X is not finite even before training; its values are too "
-                f"large for loss={self.loss!r}."
+                "The loss is not finite even before training: either X has values too "
+                f"large for it, or loss={self.loss!r} is not right."
             )
         if not solution.outcome.converged:
             warnings.warn(solution.message, ConvergenceWarning, stacklevel=4)
         self._theta = solution.theta
         self.n_iter_ = solution.n_iter
-        self.loss_ = unit * value
-        self.loss_curve_ = [unit * value for value in solution.history]
-        validated = solution.validation_history
-        self.validation_loss_curve_ = [unit * v for v in validated] or None
+        self.loss_ = float(unit * value)
+        self.loss_curve_ = [float(unit * value) for value in solution.history]
+        validated = [float(unit * value) for value in solution.validation_history]
+        self.validation_loss_curve_ = validated or None
         # partial_fit starts anew from here.
         self._optimizer = self._rng = None
 
     def _step(self, rows):
-        """Take one pass over some rows, on copies until it has gone well."""
+        """Take one pass over some rows, on copies; return whether it went well."""
         theta, optimizer = self._theta.copy(), deepcopy(self._optimizer)
         value = train_once(
             self, self.solver_, self._model, theta, rows, self._rng, optimizer
         )
-        self.n_iter_ += 1
         if not (isfinite(value) and np.isfinite(theta).all()):
-            message = Outcome.NON_FINITE.value.format(n_iter=self.n_iter_)
+            message = Outcome.NON_FINITE.value.format(n_iter=self.n_iter_ + 1)
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
-            return
+            return False
         self._theta, self._optimizer = theta, optimizer
-        self.loss_ = self._model.unit * value
+        self.n_iter_ += 1
+        self.loss_ = float(self._model.unit * value)
         self.loss_curve_ = [*self.loss_curve_, self.loss_]
+        return True
 
     def _finish(self, rows):
         """Do what follows training; a hook for subclasses."""

@@ -5,6 +5,8 @@ cell. Each but binary cross-entropy is 0 for a perfect reconstruction. The mean 
 cells is the metric of that name in :mod:`sklearn.metrics`, where there is one.
 """
 
+from numbers import Real
+
 import numpy as np
 from scipy.special import expit, logit, xlogy
 
@@ -25,9 +27,10 @@ class Loss:
         are then centred before the network has to reproduce them.
 
     degree : int or None, default=None
-        The p for which ``loss(s * x, s * raw) == s**p * loss(x, raw)`` for every s > 0,
-        or None if there is none. With a degree, the data are scaled before the network
-        has to reproduce them, and losses are reported in the units of the data.
+        The p with which the loss grows by s**p when data and reconstruction are both
+        multiplied by s > 0, or None if there is none. With a degree, the data are
+        scaled before the network has to reproduce them, and losses are reported in the
+        units of the data.
 
     output_activation : str, default="identity"
         What ``output_activation="auto"`` means with this loss. If it is not "identity",
@@ -70,7 +73,7 @@ class Loss:
         The gradient may be returned in the memory of `raw`.
         """
         losses = self.elementwise(target, raw)
-        gradient = self.gradient(target, raw)
+        gradient = np.asarray(self.gradient(target, raw), dtype=raw.dtype)
         if sample_weight is None:
             return float(losses.sum()), gradient
         gradient *= sample_weight[:, None]
@@ -144,8 +147,9 @@ class Huber(Loss):
     ----------
     delta : float, default=1.0
         Where the loss turns from squared to absolute, in units of the estimator's
-        `scale_`: 1 is the typical spread of the data. Since it moves with the scale,
-        the loss as a whole has degree 2.
+        `scale_`: 1 is the typical spread of the data. (In units of the data, where an
+        output activation keeps targets from being scaled.) Since it moves with the
+        scale, the loss as a whole has degree 2.
     """
 
     shift_invariant = True
@@ -155,8 +159,10 @@ class Huber(Loss):
         self.delta = delta
 
     def check_data(self, X):
-        if not self.delta > 0:
-            raise ValueError(f"delta of Huber must be > 0, got {self.delta!r}.")
+        if not isinstance(self.delta, Real) or not float(self.delta) > 0:
+            raise ValueError(
+                f"delta of Huber must be a number above 0, got {self.delta!r}."
+            )
 
     def elementwise(self, target, raw):
         size = np.abs(raw - target)
@@ -181,7 +187,7 @@ class BinaryCrossEntropy(Loss):
         if X.min() < 0 or X.max() > 1:
             raise ValueError(
                 "With loss='binary_cross_entropy', X must be in [0, 1], got values "
-                f"between {X.min():.6g} and {X.max():.6g}."
+                f"between {float(X.min())!r} and {float(X.max())!r}."
             )
 
     def elementwise(self, target, raw):
@@ -220,7 +226,7 @@ class Poisson(Loss):
         if X.min() < 0:
             raise ValueError(
                 "With loss='poisson', X must not be negative, got values down to "
-                f"{X.min():.6g}."
+                f"{float(X.min())!r}."
             )
 
     def elementwise(self, target, raw):

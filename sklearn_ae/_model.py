@@ -60,12 +60,22 @@ class Model:
         return cls(network, loss, scaling, target_scaling, unit)
 
     def initial_theta(self, mean, rng):
-        """Draw parameters whose output is near the data's mean, whatever goes in."""
+        """Draw parameters; the output starts around the data's mean where it can."""
         theta = self.network.initial_theta(rng, self.input_scaling.location.dtype)
-        if self.network.layers[-1].activation.name == "identity":
+        activation = self.network.layers[-1].activation
+        # A rectifier leaves positive numbers as they are, or nearly so.
+        if activation.name == "identity" or activation.rectifier:
             _, bias = self.network.views(theta)[-1]
             bias[:] = self.raw_mean(mean)
         return theta
+
+    def takes_parameters_of(self, other):
+        """Whether parameters mean the same here as in another model."""
+        return (
+            self.network.layers == other.network.layers
+            and self.loss.output_activation == other.loss.output_activation
+            and self.targets_are_inputs == other.targets_are_inputs
+        )
 
     @property
     def targets_are_inputs(self):
@@ -81,12 +91,11 @@ class Model:
 
     def encode(self, views, X):
         """Return the codes of rows, of shape (n_rows, n_components)."""
-        x = self.input_scaling.apply(X)
-        return self.network.forward(views, x, self.network.encoder)
+        return self.network.forward(views, self._inputs(X), self.network.encoder)
 
     def decode(self, views, codes):
         """Return the rows that belong to codes."""
-        raw = self.network.forward(views, codes, self.network.decoder)
+        raw = self.network.forward(views, _bounded(codes), self.network.decoder)
         return self.target_scaling.invert(self.loss.predict(raw))
 
     def reconstruct(self, views, X):
@@ -95,18 +104,33 @@ class Model:
 
     def raw(self, views, X):
         """Return the network's raw output for rows."""
-        return self.network.forward(views, self.input_scaling.apply(X))
+        return self.network.forward(views, self._inputs(X))
 
     def losses(self, views, X):
-        """Return the loss of each cell; times `unit` it is in the units of the data."""
-        target = self.target_scaling.apply(X)
-        return self.loss.elementwise(target, self.raw(views, X))
+        """Return the loss of each cell; times `unit` it is in the units of the data.
 
-    def excess_losses(self, raw, X):
-        """Return the loss of each cell for raw outputs, less the least possible."""
+        Where it cannot be computed any more, it is infinite.
+        """
         target = self.target_scaling.apply(X)
-        return self.loss.elementwise(target, raw) - self.loss.saturated(target)
+        losses = self.loss.elementwise(target, self.raw(views, X))
+        return np.nan_to_num(losses, copy=False, nan=np.inf, posinf=np.inf)
+
+    def excess_loss(self, raw, X, sample_weight):
+        """Return the weighted sum of the losses for raw outputs, less the least."""
+        target = self.target_scaling.apply(X)
+        losses = self.loss.elementwise(target, raw) - self.loss.saturated(target)
+        losses = losses.sum(axis=1, dtype=np.float64)
+        return losses.sum() if sample_weight is None else sample_weight @ losses
 
     def raw_mean(self, mean):
         """Return the raw output, of shape (n_features,), that predicts `mean`."""
         return self.loss.link(self.target_scaling.apply(mean))
+
+    def _inputs(self, X):
+        return _bounded(self.input_scaling.apply(X))
+
+
+def _bounded(x):
+    """Return x cut off where its square overflows, lest far rows become NaN."""
+    limit = np.sqrt(np.finfo(x.dtype).max)
+    return np.clip(x, -limit, limit)

@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 
-from ._rows import Rows, block_length
+from ._rows import block_length
 
 
 class Workspace:
@@ -21,13 +21,16 @@ class Workspace:
         if not model.targets_are_inputs:
             self.targets = np.empty(shape, dtype)
         self.buffers = network.buffers(n_rows, dtype)
-        self.deltas = [np.empty_like(a) for _, a in self.buffers]
+        # The last layer's is what the loss returns.
+        self.deltas = [np.empty_like(a) for _, a in self.buffers[:-1]]
         self.gradient = np.empty(network.n_parameters, dtype)
         self.gradients = network.views(self.gradient)
-        self._shorter = {n_rows: self}
+        self._shorter = {}
 
     def rows(self, n):
         """Return this workspace for exactly `n` rows, sharing its memory."""
+        if n == len(self.inputs):
+            return self
         if n not in self._shorter:
             shorter = object.__new__(Workspace)
             shorter.inputs = self.inputs[:n]
@@ -63,13 +66,14 @@ class Objective:
     dtype : dtype
         Of data and parameters.
     block_rows : int, optional
-        Most rows in a block; by default as many as fit a cache.
+        Most rows in a block with gradients, if less than fit a cache.
     """
 
     def __init__(self, model, penalty, dtype, block_rows=None):
         self.model = model
         self.penalty = penalty
-        self.block_rows = block_rows or block_length(model.row_bytes)
+        self.cache_rows = block_length(model.row_bytes)
+        self.block_rows = min(block_rows or self.cache_rows, self.cache_rows)
         self.dtype = dtype
         self._workspace = None
         self._theta = self._views = None
@@ -106,18 +110,21 @@ class Objective:
         loss_sum, delta = model.loss.value_and_gradient(
             workspace.targets, raw, sample_weight
         )
-        deltas = [*workspace.deltas[:-1], delta]
+        deltas = [*workspace.deltas, delta]
         network.backward(views, inputs, workspace.buffers, deltas, workspace.gradients)
         weight_sum = len(X) if sample_weight is None else float(sample_weight.sum())
         return loss_sum, workspace.gradient, weight_sum
 
-    def value_and_gradient(self, theta, rows):
+    def value_and_gradient(self, theta, rows, mean_weight=None):
         """Return F and its gradient over `rows`; the next call overwrites the gradient.
 
         Parameters
         ----------
         theta : ndarray of shape (n_parameters,)
         rows : Rows
+        mean_weight : float, optional
+            What to divide by, besides the number of cells, if not by the mean weight of
+            these rows.
         """
         workspace = self._workspace_for(len(rows))
         loss_sum = weight_sum = 0.0
@@ -133,6 +140,8 @@ class Objective:
                 gradient += gradient_part
             loss_sum += loss
             weight_sum += weight
+        if mean_weight is not None:
+            weight_sum = len(rows) * mean_weight
         n_cells = weight_sum * rows.n_features
         gradient /= n_cells
         weights = theta[: self.model.network.n_weights]
@@ -143,7 +152,7 @@ class Objective:
         """Return the first term of F over `rows`: no gradient, no penalty."""
         views = self.model.network.views(theta)
         loss_sum = 0.0
-        for X, weights in rows.blocks(self.block_rows):
+        for X, weights in rows.blocks(self.cache_rows):
             losses = self.model.losses(views, X).sum(axis=1, dtype=np.float64)
             loss_sum += losses.sum() if weights is None else weights @ losses
         n_cells = rows.weight_sum() * rows.n_features
@@ -155,11 +164,12 @@ class Objective:
         return self.mean_loss(theta, rows) + self.penalty.value(weights)
 
     def minibatches(self, rows, batch_size, n_accumulate, rng=None):
-        """Yield (fun, weight) for every step of an epoch.
+        """Yield (fun, n_rows) for every step of an epoch.
 
         ``fun(theta)`` returns F and its gradient over the next `batch_size` *
-        `n_accumulate` rows, evaluated in blocks of at most `batch_size` rows; `weight`
-        is their weights' sum.
+        `n_accumulate` rows. Their loss is divided by the mean weight of all `rows`, so
+        that a heavy row counts as much in whichever batch it comes, and the mean over
+        an epoch is F over `rows`.
 
         Parameters
         ----------
@@ -171,9 +181,11 @@ class Objective:
         n_rows = len(rows)
         order = np.arange(n_rows) if rng is None else rng.permutation(n_rows)
         step = batch_size * n_accumulate
+        mean_weight = rows.weight_sum() / n_rows
         for start in range(0, n_rows, step):
-            batch: Rows = rows.take(order[start : start + step])
-            yield partial(self.value_and_gradient, rows=batch), batch.weight_sum()
+            batch = rows.take(order[start : start + step])
+            fun = partial(self.value_and_gradient, rows=batch, mean_weight=mean_weight)
+            yield fun, len(batch)
 
     def _views_of(self, theta):
         """Solvers change one array in place, so its views are made only once."""

@@ -108,7 +108,7 @@ scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_cur
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        clip_norm: float | None = None,
+        clip_norm: float | str | None = "auto",
         max_iter: int = 200,
         tol: float = 1e-4,
         early_stopping: bool = False,
@@ -219,7 +219,8 @@ scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_cur
             lower, upper = _quantile(root, [0.25, 0.75], rows.sample_weight)
             threshold = (upper + 1.5 * (upper - lower)) ** 2
         else:
-            share = 1 - self.contamination
+            # Slightly less, lest rounding take the next row.
+            share = 1 - self.contamination - 1e-9
             threshold = _quantile(losses, share, rows.sample_weight)
         self.offset_ = -threshold
 

@@ -36,7 +36,7 @@ class Scaling:
 def mean_and_variance(rows):
     """Return weighted mean and variance of each column, in float64.
 
-    A variance that rounding errors alone explain is returned as 0.
+    A variance that rounding errors of this computation explain is returned as 0.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def mean_and_variance(rows):
             "X has values so large that their variance overflows float64; "
             "divide X by a constant first."
         )
-    rounding = 10 * np.finfo(rows.X.dtype).eps * mean
+    rounding = 100 * np.finfo(np.float64).eps * mean
     return mean, np.where(variance <= rounding**2, 0.0, variance)
 
 

@@ -16,7 +16,8 @@ from scipy.optimize import minimize
 class Outcome(Enum):
     """Why a solver stopped, with advice."""
 
-    CONVERGED = "The loss has stopped improving, or the learning rate has reached zero."
+    CONVERGED = "The loss has stopped improving."
+    ANNEALED = "All epochs of the schedule that lowers the learning rate to 0 are done."
     EARLY_STOPPED = "The validation loss has stopped improving."
     MAX_ITER = (
         "Stopped after max_iter={max_iter} iterations before convergence. Increase "
@@ -24,7 +25,8 @@ class Outcome(Enum):
     )
     NON_FINITE = (
         "The loss became infinite or NaN in iteration {n_iter}; the best parameters "
-        "before that are kept. Lower learning_rate_init or set clip_norm."
+        "before that are kept. Lower learning_rate_init, set clip_norm, or look for "
+        "extreme values in X."
     )
     NO_PROGRESS = (
         "The loss never fell below its starting value; the initial parameters are "
@@ -37,7 +39,7 @@ class Outcome(Enum):
 
     @property
     def converged(self):
-        return self in (Outcome.CONVERGED, Outcome.EARLY_STOPPED)
+        return self in (Outcome.CONVERGED, Outcome.ANNEALED, Outcome.EARLY_STOPPED)
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,12 @@ class _Tracker:
             return None
         return Outcome.EARLY_STOPPED if self.rule.validate else Outcome.CONVERGED
 
+    def interrupted(self):
+        """Return the Outcome after Ctrl-C; call while handling KeyboardInterrupt."""
+        if not self.history:
+            raise
+        return Outcome.INTERRUPTED
+
     def be_patient_again(self):
         """Forget the iterations without improvement."""
         self._n_stalled = 0
@@ -174,14 +182,17 @@ def minimize_lbfgs(fun, theta, stopping):
     tracker = _Tracker(stopping, theta)
     outcome = Outcome.MAX_ITER
     point = theta.copy()
+    last_value = inf
 
     def fun64(x):
+        nonlocal last_value
         point[:] = x
         value, gradient = fun(point)
         if isfinite(value) and np.isfinite(gradient).all():
+            last_value = value
             return value, gradient.astype(np.float64)
-        # A value far above the best makes the line search step back from here.
-        return tracker.best + 10 * max(1.0, abs(tracker.best)), np.zeros_like(x)
+        # A value far above makes the line search step back from here.
+        return last_value + 10 * max(1.0, abs(last_value)), np.zeros_like(x)
 
     def iterated(intermediate_result):
         nonlocal outcome
@@ -191,9 +202,9 @@ def minimize_lbfgs(fun, theta, stopping):
             raise StopIteration
 
     try:
-        value, _ = fun(point)
+        value, _ = fun64(theta)
         tracker.start(theta, value)
-        if not isfinite(tracker.best):
+        if not isfinite(value):
             return tracker.solution(Outcome.NON_FINITE)
         result = minimize(
             fun64,
@@ -209,11 +220,11 @@ def minimize_lbfgs(fun, theta, stopping):
                 "gtol": 0,
             },
         )
-        if outcome is Outcome.MAX_ITER and result.nit < stopping.max_iter:
-            # SciPy gave up by itself: no lower point can be told apart any more.
+        if outcome is Outcome.MAX_ITER and result.status != 1:
+            # Not a limit, but no lower point that could be told apart any more.
             outcome = Outcome.CONVERGED
     except KeyboardInterrupt:
-        outcome = Outcome.INTERRUPTED
+        outcome = tracker.interrupted()
     return tracker.solution(outcome)
 
 
@@ -301,7 +312,8 @@ class Schedule:
     kind : {"constant", "invscaling", "adaptive", "cosine"}
         "invscaling" divides by ``step ** power_t``; "adaptive" divides by 5 whenever
         training stalls, until 1e-6 is reached; "cosine" falls along half a period to 0
-        after `n_epochs` (Loshchilov & Hutter 2017, "SGDR", eq. 5, without restarts).
+        after `n_epochs` (Loshchilov & Hutter 2017, "SGDR", eq. 5, without restarts),
+        and is not cut short when training stalls.
 
     initial : float
         The rate at the start.
@@ -318,11 +330,16 @@ class Schedule:
     power_t: float = 0.5
     n_epochs: int = 1
 
+    @property
+    def anneals(self):
+        """Whether the rate falls to 0 in a fixed number of epochs."""
+        return self.kind == "cosine"
+
     def rate(self, n_steps, epoch):
         """Return the rate after `n_steps` steps, in this epoch (both from 0)."""
         if self.kind == "invscaling":
-            return self.initial / (n_steps + 1) ** self.power_t
-        if self.kind == "cosine":
+            return self.initial * float(n_steps + 1) ** -self.power_t
+        if self.anneals:
             return self.initial * (1 + cos(pi * epoch / self.n_epochs)) / 2
         return self.initial
 
@@ -340,7 +357,8 @@ def run_epoch(batches, theta, optimizer, schedule, epoch=0, clip_norm=None):
     Parameters
     ----------
     batches : iterable of (fun, weight)
-        Each `fun(theta)` returns value and gradient over one batch.
+        Each `fun(theta)` returns value and gradient over one batch, `weight` is its
+        share in the mean over the epoch.
     theta : ndarray
     optimizer : Adam or SGD
     schedule : Schedule
@@ -394,8 +412,7 @@ def minimize_minibatch(
     """
     tracker = _Tracker(stopping, theta)
     theta = theta.copy()
-    # A rate that has come down to zero leaves nothing to do, and nothing to warn of.
-    outcome = Outcome.CONVERGED if schedule.kind == "cosine" else Outcome.MAX_ITER
+    outcome = Outcome.ANNEALED if schedule.anneals else Outcome.MAX_ITER
     try:
         tracker.start(theta, evaluate(theta))
         for epoch in range(stopping.max_iter):
@@ -404,13 +421,16 @@ def minimize_minibatch(
             # An epoch's value says most about the parameters that it started from.
             seen = theta if stopping.validate else before
             reason = tracker.update(seen, value)
-            if reason is Outcome.CONVERGED and schedule.lower():
+            if reason is Outcome.CONVERGED and schedule.anneals:
+                # Noise of a rate still high hides the progress that is to come.
+                continue
+            if reason and reason.converged and schedule.lower():
                 tracker.be_patient_again()
             elif reason:
                 outcome = reason
                 break
     except KeyboardInterrupt:
-        outcome = Outcome.INTERRUPTED
+        outcome = tracker.interrupted()
     return tracker.solution(_settle(tracker, theta, evaluate, outcome))
 
 
@@ -426,7 +446,9 @@ def _settle(tracker, last, evaluate, outcome):
         value = evaluate(last)
         if isfinite(value) and value <= evaluate(tracker.best_theta):
             tracker.best_theta = last
-    worse = value > tracker.initial + tracker.rule.tol * abs(tracker.initial)
+    # Below 1e-6 of what predicting the mean costs, differences are rounding errors.
+    margin = max(tracker.rule.tol * abs(tracker.initial), 1e-6)
+    worse = value > tracker.initial + margin
     if outcome.converged and worse and tracker.best >= tracker.initial:
         return Outcome.NO_PROGRESS
     return outcome

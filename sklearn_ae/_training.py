@@ -12,7 +12,7 @@ import numpy as np
 from sklearn.model_selection import train_test_split
 
 from ._linear import principal_axes, write_linear_solution
-from ._losses import LOSSES, SquaredError
+from ._losses import LOSSES, Loss, SquaredError
 from ._network import Network
 from ._objective import Objective
 from ._penalties import ElasticNet
@@ -29,15 +29,25 @@ from ._solvers import (
 )
 
 # learning_rate_init="auto", by solver
-LEARNING_RATES = {"adam": 0.003, "sgd": 0.2}
+LEARNING_RATES = {"adam": 0.003, "sgd": 0.05}
+
+# clip_norm="auto", by solver: without it "sgd" diverges where units are unbounded.
+CLIP_NORMS = {"adam": None, "sgd": 0.3}
 
 
 def make_loss(params):
     """Return the loss object that the parameter `loss` stands for."""
+    loss = params.loss
+    if isinstance(loss, str):
+        return LOSSES[loss]()
+    missing = [name for name in dir(Loss) if name[0] != "_" and not hasattr(loss, name)]
+    if missing or isinstance(loss, type):
+        raise TypeError(
+            "loss must be a name or an object with all attributes of sklearn_ae.Loss, "
+            f"got {loss!r}" + (f" without {', '.join(missing)}." if missing else ".")
+        )
     # A copy, so that what is fitted does not change with the parameter.
-    return (
-        LOSSES[params.loss]() if isinstance(params.loss, str) else deepcopy(params.loss)
-    )
+    return deepcopy(loss)
 
 
 def choose_n_components(params, rows, scaling):
@@ -90,7 +100,7 @@ def choose_solver(params, model):
     layers = model.network.layers
     linear = (
         all(layer.activation.name == "identity" for layer in layers)
-        and isinstance(model.loss, SquaredError)
+        and type(model.loss) is SquaredError
         and (params.alpha == 0 or (params.l1_ratio == 0 and len(layers) == 2))
     )
     if params.solver == "svd" and not linear:
@@ -157,7 +167,7 @@ def train(params, solver, model, theta, rows, rng):
             optimizer=make_optimizer(params, solver, theta),
             schedule=make_schedule(params, solver, n_epochs=params.max_iter),
             evaluate=evaluate,
-            clip_norm=params.clip_norm,
+            clip_norm=choose_clip_norm(params, solver),
         )
     else:
         fun = partial(objective.value_and_gradient, rows=training)
@@ -173,7 +183,8 @@ def train_once(params, solver, model, theta, rows, rng, optimizer):
         rows, batch_size, params.n_accumulate, rng if params.shuffle else None
     )
     schedule = make_schedule(params, solver, n_epochs=None)
-    return run_epoch(batches, theta, optimizer, schedule, clip_norm=params.clip_norm)
+    clip_norm = choose_clip_norm(params, solver)
+    return run_epoch(batches, theta, optimizer, schedule, clip_norm=clip_norm)
 
 
 def choose_batch_size(params, rows):
@@ -181,6 +192,11 @@ def choose_batch_size(params, rows):
     if params.batch_size == "auto":
         return min(max(32, len(rows) // 30), 256, len(rows))
     return min(params.batch_size, len(rows))
+
+
+def choose_clip_norm(params, solver):
+    """Return the bound on gradients that the parameter `clip_norm` stands for."""
+    return CLIP_NORMS[solver] if params.clip_norm == "auto" else params.clip_norm
 
 
 def make_optimizer(params, solver, theta):
@@ -210,6 +226,11 @@ def _split(params, rows, rng):
     """Return the rows to train on, and those to validate with or None."""
     if not params.early_stopping:
         return rows, None
+    if ceil(params.validation_fraction * len(rows)) >= len(rows):
+        raise ValueError(
+            f"validation_fraction={params.validation_fraction} leaves none of "
+            f"{len(rows)} rows to train on."
+        )
     training, validation = train_test_split(
         np.arange(len(rows)), test_size=params.validation_fraction, random_state=rng
     )

@@ -84,7 +84,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         - None: the network sees X as it is.
 
     solver : {"auto", "svd", "lbfgs", "adam", "sgd"}, default="auto"
-        - "svd": the exact solution, for linear networks with the squared error;
+        - "svd": the exact solution, for linear networks with the squared error. It has
+          no iterations, and early stopping does not apply;
         - "lbfgs": a quasi-Newton method on all rows at once;
         - "adam", "sgd": stochastic gradient steps on minibatches, for large data;
         - "auto": "svd" where it applies, else "adam".
@@ -105,7 +106,7 @@ default="cosine"
         - "cosine": falls to 0 along half a cosine over `max_iter` epochs.
 
     learning_rate_init : float or "auto", default="auto"
-        The rate at the start. "auto" is 0.003 for "adam" and 0.2 for "sgd".
+        The rate at the start. "auto" is 0.003 for "adam" and 0.05 for "sgd".
 
     power_t : float, default=0.5
         The exponent of "invscaling".
@@ -122,11 +123,13 @@ default="cosine"
     epsilon : float, default=1e-8
         For numerical stability of "adam".
 
-    clip_norm : float, default=None
+    clip_norm : float, None or "auto", default="auto"
         Longer gradients are shortened to this Euclidean norm, by "adam" and "sgd".
+        "auto" is 0.3 for "sgd" and None for "adam".
 
     max_iter : int, default=200
-        Most iterations of "lbfgs", epochs of "adam" and "sgd".
+        Most iterations of "lbfgs", epochs of "adam" and "sgd". With "cosine" all epochs
+        are run, unless early stopping ends them, and there is no warning at the end.
 
     tol : float, default=1e-4
         Relative improvement of the loss that counts as one.
@@ -167,7 +170,8 @@ default="cosine"
 
     coefs_ : list of ndarray
         The weights of each layer, of shape (width before, width). Views: the fitted
-        model is one flat array. They apply to ``(X - mean_) / scale_``.
+        model is one flat array. They apply to ``(X - mean_) / scale_``, or to X with
+        ``scaling=None``.
 
     intercepts_ : list of ndarray
         The biases of each layer, of shape (width,).
@@ -175,7 +179,7 @@ default="cosine"
     mean_ : ndarray of shape (n_features_in_,)
         Mean of the training data; the reconstruction that `score` compares with.
 
-    scale_ : float or ndarray of shape (n_features_in_,)
+    scale_ : ndarray of shape () or (n_features_in_,)
         What the centred data are divided by.
 
     n_parameters_ : int
@@ -189,7 +193,8 @@ default="cosine"
 
     loss_ : float
         The objective on the rows trained on, at the parameters returned, times what
-        brings the loss to the units of the data.
+        brings the loss to the units of the data. After `partial_fit`, its mean over the
+        last pass.
 
     loss_curve_ : list of float
         The same after each iteration. For minibatches, the mean over each epoch.
@@ -248,7 +253,7 @@ default="cosine"
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        clip_norm: float | None = None,
+        clip_norm: float | str | None = "auto",
         max_iter: int = 200,
         tol: float = 1e-4,
         early_stopping: bool = False,

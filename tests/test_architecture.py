@@ -13,7 +13,7 @@ PACKAGE = Path(sklearn_ae.__file__).parent
 LAYERS = [
     {"_activations"},
     {"_losses", "_penalties", "_layers"},
-    {"_rows", "_network", "_solvers"},
+    {"_rows", "_network", "_solvers", "_threads"},
     {"_scaling"},
     {"_linear", "_model"},
     {"_objective"},

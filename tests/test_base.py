@@ -310,6 +310,40 @@ def test_eight_threads_give_the_bits_of_one(cls, dtype):
                 assert_array_equal(result, expected)
 
 
+@both
+@pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "silu"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_rows_at_the_end_of_the_number_line(cls, activation, dtype):
+    rng = np.random.RandomState(0)
+    X = (0.1 * rng.normal(size=(100, 4))).astype(dtype)
+    estimator = make(cls, activation=activation).fit(X)
+    extreme = np.array([[-1] * 4, [1, -1, 1, -1], [0, 0, 0, 1]], dtype)
+    extreme *= np.finfo(dtype).max
+    assert np.isfinite(estimator.transform(extreme)).all()
+    assert (estimator.score_samples(extreme) < -1e30).all()
+    assert estimator.score(extreme) == -np.inf
+    if cls is AutoencoderOutlierDetector:
+        assert_array_equal(estimator.predict(extreme), -1)
+        assert (estimator.score_contributions(extreme)[2].argmin()) == 3
+
+
+def test_overlapping_fits_give_the_threads_back():
+    from threadpoolctl import threadpool_info
+
+    def n_threads():
+        return [
+            library["num_threads"]
+            for library in threadpool_info()
+            if library["user_api"] == "blas"
+        ]
+
+    before = n_threads()
+    estimators = [make(max_iter=5 + 7 * i) for i in range(4)] * 4
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda estimator: clone(estimator).fit(IRIS), estimators))
+    assert n_threads() == before
+
+
 # Sample weights
 
 
@@ -321,6 +355,37 @@ def test_integer_weights_are_repeated_rows(cls, solver):
     repeated = fit_quietly(make(cls, solver=solver), np.repeat(IRIS, weight, axis=0))
     assert_allclose(weighted.score_samples(IRIS), repeated.score_samples(IRIS), 1e-6)
     assert_allclose(weighted.loss_, repeated.loss_, rtol=1e-9)
+
+
+@pytest.mark.parametrize("batch_size", [8, 32])
+def test_weights_mean_the_same_in_minibatches(batch_size):
+    """A few heavy rows pull as hard as their copies, whichever batch they are in."""
+    rng = np.random.RandomState(0)
+    X = np.r_[
+        rng.normal(size=(300, 2)) * [1, 0.1],
+        rng.normal(size=(15, 2)) * [0.1, 1],
+    ]
+    weight = np.r_[np.ones(300), np.full(15, 50)]
+    params = {"hidden_layer_sizes": (), "batch_size": batch_size, "max_iter": 300}
+    estimator = AutoencoderTransformer(1, solver="adam", random_state=0, **params)
+    estimator.fit(X, sample_weight=weight)
+    exact = clone(estimator).set_params(solver="svd").fit(X, sample_weight=weight)
+    assert_allclose(estimator.loss_, exact.loss_, rtol=0.02)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("factor", [1e-300, 1e-50, 1e50, 1e300])
+def test_only_ratios_of_weights_matter(dtype, factor):
+    X = IRIS.astype(dtype)
+    weight = np.random.RandomState(0).randint(1, 4, size=len(X)).astype(float)
+    reference = make().fit(X, sample_weight=weight)
+    scaled = make().fit(X, sample_weight=factor * weight)
+    assert_allclose(scaled.loss_, reference.loss_, rtol=1e-4)
+    assert_allclose(
+        reference.score(X, sample_weight=factor * weight),
+        reference.score(X, sample_weight=weight),
+        rtol=1e-5,
+    )
 
 
 def test_metadata_routing_of_sample_weight():
@@ -353,6 +418,24 @@ def test_metadata_routing_of_sample_weight():
 
 
 # Stopping
+
+
+@pytest.mark.parametrize("activation", ["tanh", "relu", "gelu", "softplus"])
+@pytest.mark.parametrize("solver", ["adam", "sgd"])
+def test_default_rates_train_every_kind_of_unit(solver, activation):
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(60, 5)) @ rng.normal(size=(5, 5))
+    estimator = AutoencoderTransformer(
+        2, solver=solver, activation=activation, random_state=0
+    )
+    assert estimator.fit(X).score(X) > 0.65
+
+
+def test_adaptive_rate_adapts_with_early_stopping_too():
+    params = {"solver": "sgd", "early_stopping": True, "max_iter": 2000}
+    constant = make(learning_rate="constant", **params).fit(IRIS)
+    adaptive = make(learning_rate="adaptive", **params).fit(IRIS)
+    assert adaptive.n_iter_ > constant.n_iter_
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
@@ -397,6 +480,16 @@ def test_max_iter_warns_and_names_itself():
         make(solver="lbfgs", max_iter=3).fit(IRIS)
     with pytest.warns(ConvergenceWarning, match="max_iter=3"):
         make(learning_rate="constant", max_iter=3).fit(IRIS)
+
+
+def test_ctrl_c_before_the_first_iteration_is_ctrl_c():
+    loss = Interrupting()
+    loss.n_calls = 29
+    for solver in ("lbfgs", "adam"):
+        estimator = make(solver=solver, loss=loss)
+        with pytest.raises(KeyboardInterrupt):
+            estimator.fit(IRIS)
+        assert "_theta" not in vars(estimator)
 
 
 class Interrupting(Loss):
@@ -447,7 +540,9 @@ def test_warm_start_goes_on_from_where_it_was():
     assert estimator.mean_ is mean
     for change in ({"n_components": 3}, {"hidden_layer_sizes": (9,)}):
         estimator.set_params(**change)
-        with pytest.raises(ValueError, match="warm_start=True needs the architecture"):
+        with pytest.raises(
+            ValueError, match="only with the architecture of the fitted"
+        ):
             estimator.fit(IRIS)
     estimator.set_params(warm_start=False).fit(IRIS)
     assert estimator.coefs_[0].shape == (4, 9)
@@ -499,13 +594,43 @@ def test_partial_fit_needs_a_minibatch_solver(solver):
         make(solver=solver).partial_fit(IRIS)
 
 
-def test_partial_fit_that_diverges_changes_nothing():
-    estimator = make(
-        solver="sgd", hidden_layer_sizes=(), learning_rate_init=1e200
-    ).set_params(batch_size=1)
+@both
+def test_partial_fit_that_diverges_changes_nothing(cls):
+    params = {"solver": "sgd", "batch_size": 1, "clip_norm": None}
+    estimator = make(cls, hidden_layer_sizes=(), **params).partial_fit(IRIS)
+    before = dict(vars(estimator))
+    estimator.set_params(learning_rate_init=1e200)
+    with pytest.warns(ConvergenceWarning, match="infinite or NaN in iteration 2"):
+        estimator.partial_fit(IRIS)
+    for name in ("_theta", "_optimizer", "n_iter_", "loss_", "loss_curve_", "offset_"):
+        assert vars(estimator).get(name) is before.get(name)
+    estimator.set_params(learning_rate_init=0.01).partial_fit(IRIS)
+    assert estimator.n_iter_ == 2
+
+
+def test_first_partial_fit_that_diverges_leaves_the_start():
+    params = {"solver": "sgd", "batch_size": 1, "clip_norm": None}
+    estimator = make(hidden_layer_sizes=(), learning_rate_init=1e200, **params)
     with pytest.warns(ConvergenceWarning, match="infinite or NaN"):
         estimator.partial_fit(IRIS)
-    assert np.isfinite(estimator._theta).all()
+    assert np.isfinite(estimator.transform(IRIS)).all()
+    assert estimator.n_iter_ == 0 == len(estimator.loss_curve_)
+
+
+def test_partial_fit_follows_changed_parameters():
+    estimator = make().partial_fit(IRIS)
+    estimator.set_params(solver="sgd", loss="huber").partial_fit(IRIS)
+    assert estimator.solver_ == "sgd"
+    assert type(estimator._model.loss) is Huber
+    for change in (
+        {"hidden_layer_sizes": (9,)},
+        {"n_components": 3},
+        {"activation": "relu"},
+        {"loss": "poisson"},
+    ):
+        with pytest.raises(ValueError, match="only with the architecture"):
+            clone(estimator)
+            pickle.loads(pickle.dumps(estimator)).set_params(**change).partial_fit(IRIS)
 
 
 # Latent size
@@ -547,7 +672,38 @@ def test_a_loss_object_is_as_good_as_its_name():
     assert (make(loss=Huber(0.1)).fit(IRIS)._theta != named._theta).any()
 
 
+def test_a_loss_in_another_precision_is_fine():
+    class Careless(Loss):
+        shift_invariant = True
+
+        def elementwise(self, target, raw):
+            return np.float64(0.5) * (raw - target) ** 2
+
+        def gradient(self, target, raw):
+            return np.float64(1) * (raw - target)
+
+    X = IRIS.astype(np.float32)
+    assert make(loss=Careless(), max_iter=200).fit(X).score(X) > 0.8
+
+
+def test_rectified_output_starts_alive():
+    X = np.clip(np.abs(np.random.RandomState(0).normal(size=(50, 4))), 0, 3) / 3
+    estimator = make(activation="relu", output_activation="relu", max_iter=200).fit(X)
+    assert estimator.score(X) > 0.4
+
+
 # Bad input
+
+
+class Incomplete:
+    """What looks like a loss at first."""
+
+    def elementwise(self, target, raw):
+        return raw - target
+
+    def gradient(self, target, raw):
+        return raw - target
+
 
 BAD_PARAMETERS = [
     ({"n_components": 0}, "n_components"),
@@ -572,6 +728,13 @@ BAD_PARAMETERS = [
     ),
     ({"loss": "mse"}, "loss"),
     ({"loss": object()}, "loss"),
+    ({"loss": Huber}, "loss must be a name or an object"),
+    ({"loss": Huber("wide")}, "delta of Huber must be a number above 0, got 'wide'"),
+    ({"loss": Incomplete()}, "without check_data, degree, link"),
+    (
+        {"early_stopping": True, "validation_fraction": 0.999},
+        "validation_fraction=0.999 leaves none of 150 rows",
+    ),
     ({"loss": Huber(0)}, "delta"),
     ({"loss": Huber(-1.0)}, "delta"),
     ({"alpha": -1}, "alpha"),

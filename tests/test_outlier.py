@@ -24,6 +24,18 @@ def test_contamination_is_the_share_of_training_rows_outside(contamination):
     assert contamination - 1 / len(BENIGN) < flagged <= contamination
 
 
+@pytest.mark.parametrize("n_rows", [100, 1000])
+def test_no_row_is_lost_to_rounding(n_rows):
+    rows = np.random.RandomState(0).normal(size=(n_rows, 4))
+    detector = make(solver="svd", activation="identity")
+    for percent in range(1, 51):
+        detector.set_params(contamination=percent / 100).fit(rows)
+        n_outliers = np.sum(detector.predict(rows) == -1)
+        assert n_outliers == percent * n_rows // 100
+        detector.fit(rows, sample_weight=np.ones(n_rows))
+        assert np.sum(detector.predict(rows) == -1) == n_outliers
+
+
 def test_auto_is_a_fence_above_the_third_quartile():
     detector = make().fit(BENIGN)
     error = np.sqrt(-detector.score_samples(BENIGN))

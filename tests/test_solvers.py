@@ -164,7 +164,7 @@ def test_max_iter():
     assert solution.outcome is Outcome.MAX_ITER
     assert not solution.outcome.converged
     assert "max_iter=3" in solution.message
-    assert minibatch(max_iter=3, kind="cosine").outcome is Outcome.CONVERGED
+    assert minibatch(max_iter=3, kind="cosine").outcome is Outcome.ANNEALED
     solution = minimize_lbfgs(rosenbrock, np.zeros(2), stopping(max_iter=3))
     assert solution.outcome is Outcome.MAX_ITER
     assert solution.n_iter == 3
@@ -233,6 +233,25 @@ def test_lbfgs_steps_back_from_where_the_function_is_infinite():
 
     solution = minimize_lbfgs(walled, np.array([-3.0]), stopping())
     assert_allclose(solution.theta, 0.4, atol=1e-3)
+
+
+def test_lbfgs_steps_back_whatever_validation_says():
+    def walled(theta):
+        if theta[0] > 1:
+            return np.inf, np.full(1, np.nan)
+        return 1000 - 900 * float(theta[0]), np.full(1, -900.0)
+
+    solution = minimize_lbfgs(
+        walled, np.zeros(1), stopping(validate=lambda theta: 1 - 0.5 * theta[0])
+    )
+    assert_allclose(solution.theta, 1, atol=1e-2)
+
+
+def test_cosine_is_not_cut_short():
+    """Where a constant rate would have been declared converged."""
+    rule = {"tol": 0.5, "n_iter_no_change": 2, "max_iter": 100}
+    assert minibatch(**rule).n_iter < 100
+    assert minibatch(kind="cosine", **rule).n_iter == 100
 
 
 def test_lbfgs_from_a_non_finite_start():
