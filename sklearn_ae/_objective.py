@@ -163,27 +163,25 @@ class Objective:
         weights = theta[: self.model.network.n_weights]
         return self.mean_loss(theta, rows) + self.penalty.value(weights)
 
-    def minibatches(self, rows, batch_size, n_accumulate, rng=None):
+    def minibatches(self, rows, batch_size, rng=None):
         """Yield (fun, n_rows) for every step of an epoch.
 
-        ``fun(theta)`` returns F and its gradient over the next `batch_size` *
-        `n_accumulate` rows. Their loss is divided by the mean weight of all `rows`, so
-        that a heavy row counts as much in whichever batch it comes, and the mean over
-        an epoch is F over `rows`.
+        ``fun(theta)`` returns F and its gradient over the next `batch_size` rows. Their
+        loss is divided by the mean weight of all `rows`, so that a heavy row counts as
+        much in whichever batch it comes, and the mean over an epoch is F over `rows`.
 
         Parameters
         ----------
         rows : Rows
-        batch_size, n_accumulate : int
+        batch_size : int
         rng : RandomState or None
             What shuffles the rows; None keeps their order.
         """
         n_rows = len(rows)
         order = np.arange(n_rows) if rng is None else rng.permutation(n_rows)
-        step = batch_size * n_accumulate
         mean_weight = rows.weight_sum() / n_rows
-        for start in range(0, n_rows, step):
-            batch = rows.take(order[start : start + step])
+        for start in range(0, n_rows, batch_size):
+            batch = rows.take(order[start : start + batch_size])
             fun = partial(self.value_and_gradient, rows=batch, mean_weight=mean_weight)
             yield fun, len(batch)
 

@@ -134,34 +134,26 @@ def train(params, solver, model, theta, rows, rng):
     objective_value : float
         The objective at the solution, over the rows trained on.
     """
-    if solver == "svd":
-        objective = Objective(model, _penalty(params), theta.dtype)
-        solution = _solve_linear(params, model, theta, rows)
-        return solution, objective.value(solution.theta, rows)
-    training, validation = _split(params, rows, rng)
-    minibatch = solver != "lbfgs"
-    batch_size = choose_batch_size(params, training)
-    objective = Objective(
-        model, _penalty(params), theta.dtype, batch_size if minibatch else None
-    )
-    validate = validation and partial(objective.mean_loss, rows=validation)
+    training, validation = rows, None
+    if params.early_stopping and solver != "svd":
+        training, validation = _split(params, rows, rng)
+    objective = Objective(model, _penalty(params), theta.dtype)
+    evaluate = partial(objective.value, rows=training)
     stopping = Stopping(
         max_iter=params.max_iter,
         tol=params.tol,
         n_iter_no_change=params.n_iter_no_change,
-        validate=validate,
+        validate=validation and partial(objective.mean_loss, rows=validation),
         callback=partial(_report, model.unit) if params.verbose else None,
     )
-    evaluate = partial(objective.value, rows=training)
-    if minibatch:
+    if solver == "svd":
+        solution = _solve_linear(params, model, theta, training)
+    elif solver == "lbfgs":
+        fun = partial(objective.value_and_gradient, rows=training)
+        solution = minimize_lbfgs(fun, theta, stopping)
+    else:
         solution = minimize_minibatch(
-            partial(
-                objective.minibatches,
-                training,
-                batch_size,
-                params.n_accumulate,
-                rng if params.shuffle else None,
-            ),
+            partial(_batches, params, objective, training, rng),
             theta,
             stopping,
             optimizer=make_optimizer(params, solver, theta),
@@ -169,22 +161,19 @@ def train(params, solver, model, theta, rows, rng):
             evaluate=evaluate,
             clip_norm=choose_clip_norm(params, solver),
         )
-    else:
-        fun = partial(objective.value_and_gradient, rows=training)
-        solution = minimize_lbfgs(fun, theta, stopping)
     return solution, evaluate(solution.theta)
 
 
 def train_once(params, solver, model, theta, rows, rng, optimizer):
     """Change `theta` and `optimizer` by one pass over `rows`; return the mean value."""
-    batch_size = choose_batch_size(params, rows)
-    objective = Objective(model, _penalty(params), theta.dtype, batch_size)
-    batches = objective.minibatches(
-        rows, batch_size, params.n_accumulate, rng if params.shuffle else None
+    objective = Objective(model, _penalty(params), theta.dtype)
+    return run_epoch(
+        _batches(params, objective, rows, rng),
+        theta,
+        optimizer,
+        make_schedule(params, solver, n_epochs=None),
+        clip_norm=choose_clip_norm(params, solver),
     )
-    schedule = make_schedule(params, solver, n_epochs=None)
-    clip_norm = choose_clip_norm(params, solver)
-    return run_epoch(batches, theta, optimizer, schedule, clip_norm=clip_norm)
 
 
 def choose_batch_size(params, rows):
@@ -222,10 +211,14 @@ def _penalty(params):
     return ElasticNet(params.alpha, params.l1_ratio)
 
 
+def _batches(params, objective, rows, rng):
+    """Return the batches of one epoch."""
+    n_rows = choose_batch_size(params, rows) * params.n_accumulate
+    return objective.minibatches(rows, n_rows, rng if params.shuffle else None)
+
+
 def _split(params, rows, rng):
-    """Return the rows to train on, and those to validate with or None."""
-    if not params.early_stopping:
-        return rows, None
+    """Return the rows to train on, and those to validate with."""
     if ceil(params.validation_fraction * len(rows)) >= len(rows):
         raise ValueError(
             f"validation_fraction={params.validation_fraction} leaves none of "

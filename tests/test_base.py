@@ -373,6 +373,12 @@ def test_weights_mean_the_same_in_minibatches(batch_size):
     assert_allclose(estimator.loss_, exact.loss_, rtol=0.02)
 
 
+def test_accumulated_batches_are_one_large_batch():
+    accumulated = make(batch_size=10, n_accumulate=5).fit(IRIS)
+    assert_array_equal(accumulated._theta, make(batch_size=50).fit(IRIS)._theta)
+    assert (accumulated._theta != make(batch_size=10).fit(IRIS)._theta).any()
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("factor", [1e-300, 1e-50, 1e50, 1e300])
 def test_only_ratios_of_weights_matter(dtype, factor):

@@ -145,24 +145,13 @@ def test_float32_stays_float32_and_inputs_unchanged(loss):
 def test_minibatches_cover_an_epoch_and_average_to_the_whole():
     objective, theta, rows = make_problem("absolute_error", n_rows=23)
     whole = objective.value(theta, rows)
-    for batch_size, n_accumulate, n_steps in [(5, 1, 5), (5, 2, 3), (23, 1, 1)]:
+    for batch_size, n_steps in [(5, 5), (10, 3), (23, 1)]:
         rng = np.random.RandomState(0)
-        batches = list(objective.minibatches(rows, batch_size, n_accumulate, rng))
+        batches = list(objective.minibatches(rows, batch_size, rng))
         assert len(batches) == n_steps
         values = [n_rows * fun(theta)[0] for fun, n_rows in batches]
         assert sum(n_rows for _, n_rows in batches) == 23
         assert_allclose(sum(values) / 23, whole, rtol=1e-12)
-
-
-def test_accumulated_batches_are_one_large_batch():
-    objective, theta, rows = make_problem(block_rows=4)
-    large, _, _ = make_problem(block_rows=12)
-    fun, _ = next(objective.minibatches(rows, 4, 3))
-    large_fun, _ = next(large.minibatches(rows, 12, 1))
-    value, gradient = fun(theta)
-    large_value, large_gradient = large_fun(theta)
-    assert_allclose(value, large_value, rtol=1e-13)
-    assert_allclose(gradient, large_gradient, rtol=1e-10)
 
 
 def test_a_shorter_workspace_shares_memory():
