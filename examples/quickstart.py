@@ -147,16 +147,20 @@ def draw_latent_space(figure, X, y):
         own = codes[y == digit]
         distances, _ = NearestNeighbors(n_neighbors=40).fit(own).kneighbors(own)
         densest = own[distances[:, -1].argmin()]
-        circle = {"boxstyle": "circle,pad=0.2", "fc": "white", "ec": "none"}
+        badge = {
+            "boxstyle": "circle,pad=0.25",
+            "fc": plt.cm.tab10(digit),
+            "ec": "white",
+        }
         axes.text(
             *densest,
             digit,
-            size=13,
+            color="white",
+            size=12,
             weight="bold",
-            color=plt.cm.tab10(digit),
             ha="center",
             va="center",
-            bbox=circle | {"alpha": 0.9},
+            bbox=badge,
         )
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
@@ -195,7 +199,7 @@ def main():
 
     figure = plt.figure(figsize=(13, 7.6), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[1.15, 1], wspace=0.04)
-    digits, scores = left.subfigures(2, 1, height_ratios=[1, 1.2], hspace=0.06)
+    digits, scores = left.subfigures(2, 1, height_ratios=[0.8, 1], hspace=0.06)
     latent, curve = right.subfigures(2, 1, height_ratios=[1.7, 1], hspace=0.06)
     autoencoder, pca_loss = draw_reconstructions(digits, X, y)
     draw_latent_space(latent, X, y)
