@@ -1,36 +1,23 @@
 """What both estimators share: parameters, validation, training, prediction."""
 
 import warnings
-from collections.abc import Sequence
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
 from math import inf, isfinite, nan
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-)
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._activations import ACTIVATIONS
-from ._compat import (
-    HasMethods,
-    Interval,
-    RealNotInt,
-    StrOptions,
-    _check_sample_weight,
-    _fit_context,
-)
-from ._losses import LOSSES, Loss
+from ._compat import _check_sample_weight, _fit_context
 from ._model import Model
+from ._parameters import AutoencoderParameters
 from ._rows import Rows, block_length
 from ._scaling import fit_scaling, mean_and_variance
 from ._solvers import SGD, Adam, Outcome
@@ -72,7 +59,9 @@ def _supports_partial_fit(estimator):
     return True
 
 
-class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BaseAutoencoder(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderParameters
+):
     """An autoencoder as a scikit-learn estimator.
 
     The two public classes say what the parameters mean. `fit` puts the parts together
@@ -91,124 +80,6 @@ class BaseAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEst
     loss_: float
     loss_curve_: list[float]
     validation_loss_curve_: list[float] | None
-
-    _parameter_constraints: dict = {
-        "n_components": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
-            StrOptions({"auto"}),
-        ],
-        "hidden_layer_sizes": [
-            "array-like",
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "activation": [StrOptions(set(ACTIVATIONS))],
-        "code_activation": [StrOptions(set(ACTIVATIONS))],
-        "output_activation": [StrOptions({"auto", "exp", *ACTIVATIONS})],
-        "loss": [
-            StrOptions(set(LOSSES)),
-            HasMethods(["elementwise", "gradient"]),
-        ],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "scaling": [StrOptions({"global", "per_feature"}), None],
-        "solver": [StrOptions({"auto", "svd", "lbfgs", "adam", "sgd"})],
-        "batch_size": [
-            Interval(Integral, 1, None, closed="left"),
-            StrOptions({"auto"}),
-        ],
-        "n_accumulate": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
-        "learning_rate_init": [
-            Interval(Real, 0, None, closed="neither"),
-            StrOptions({"auto"}),
-        ],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "nesterovs_momentum": ["boolean"],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "clip_norm": [
-            Interval(Real, 0, None, closed="neither"),
-            StrOptions({"auto"}),
-            None,
-        ],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
-
-    def __init__(
-        self,
-        n_components: int | float | str,
-        *,
-        hidden_layer_sizes: int | Sequence[int],
-        activation: str,
-        code_activation: str,
-        output_activation: str,
-        loss: str | Loss,
-        alpha: float,
-        l1_ratio: float,
-        scaling: str | None,
-        solver: str,
-        batch_size: int | str,
-        n_accumulate: int,
-        learning_rate: str,
-        learning_rate_init: float | str,
-        power_t: float,
-        momentum: float,
-        nesterovs_momentum: bool,
-        beta_1: float,
-        beta_2: float,
-        epsilon: float,
-        clip_norm: float | str | None,
-        max_iter: int,
-        tol: float,
-        early_stopping: bool,
-        validation_fraction: float,
-        n_iter_no_change: int,
-        warm_start: bool,
-        shuffle: bool,
-        random_state: int | np.random.RandomState | None,
-        verbose: bool | int,
-    ) -> None:
-        self.n_components = n_components
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.code_activation = code_activation
-        self.output_activation = output_activation
-        self.loss = loss
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.scaling = scaling
-        self.solver = solver
-        self.batch_size = batch_size
-        self.n_accumulate = n_accumulate
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.clip_norm = clip_norm
-        self.max_iter = max_iter
-        self.tol = tol
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.verbose = verbose
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(

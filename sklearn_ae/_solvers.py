@@ -181,18 +181,7 @@ def minimize_lbfgs(fun, theta, stopping):
     """
     tracker = _Tracker(stopping, theta)
     outcome = Outcome.MAX_ITER
-    point = theta.copy()
-    last_value = inf
-
-    def fun64(x):
-        nonlocal last_value
-        point[:] = x
-        value, gradient = fun(point)
-        if isfinite(value) and np.isfinite(gradient).all():
-            last_value = value
-            return value, gradient.astype(np.float64)
-        # A value far above makes the line search step back from here.
-        return last_value + 10 * max(1.0, abs(last_value)), np.zeros_like(x)
+    fun = _in_float64(fun, theta.dtype)
 
     def iterated(intermediate_result):
         nonlocal outcome
@@ -202,12 +191,12 @@ def minimize_lbfgs(fun, theta, stopping):
             raise StopIteration
 
     try:
-        value, _ = fun64(theta)
+        value, _ = fun(theta)
         tracker.start(theta, value)
         if not isfinite(value):
             return tracker.solution(Outcome.NON_FINITE)
         result = minimize(
-            fun64,
+            fun,
             theta.astype(np.float64),
             jac=True,
             method="L-BFGS-B",
@@ -226,6 +215,22 @@ def minimize_lbfgs(fun, theta, stopping):
     except KeyboardInterrupt:
         outcome = tracker.interrupted()
     return tracker.solution(outcome)
+
+
+def _in_float64(fun, dtype):
+    """Return `fun` for SciPy: float64 in and out, and always finite after a start."""
+    last_value = inf
+
+    def fun64(x):
+        nonlocal last_value
+        value, gradient = fun(x.astype(dtype))
+        if isfinite(value) and np.isfinite(gradient).all():
+            last_value = value
+            return value, gradient.astype(np.float64)
+        # A value far above makes the line search step back from here.
+        return last_value + 10 * max(1.0, abs(last_value)), np.zeros_like(x)
+
+    return fun64
 
 
 class Adam:

@@ -1,11 +1,6 @@
 """The autoencoder as a transformer."""
 
-from collections.abc import Sequence
-
-import numpy as np
-
 from ._base import BaseAutoencoder
-from ._losses import Loss
 
 
 class AutoencoderTransformer(BaseAutoencoder):
@@ -229,70 +224,3 @@ default="cosine"
     >>> print(f"held-out R2: PCA {r2:.2f}, autoencoder {autoencoder.score(X_test):.2f}")
     held-out R2: PCA 0.66, autoencoder 0.78
     """
-
-    def __init__(
-        self,
-        n_components: int | float | str = "auto",
-        *,
-        hidden_layer_sizes: int | Sequence[int] = (128,),
-        activation: str = "tanh",
-        code_activation: str = "identity",
-        output_activation: str = "auto",
-        loss: str | Loss = "squared_error",
-        alpha: float = 0.0,
-        l1_ratio: float = 0.0,
-        scaling: str | None = "global",
-        solver: str = "auto",
-        batch_size: int | str = "auto",
-        n_accumulate: int = 1,
-        learning_rate: str = "cosine",
-        learning_rate_init: float | str = "auto",
-        power_t: float = 0.5,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        clip_norm: float | str | None = "auto",
-        max_iter: int = 200,
-        tol: float = 1e-4,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
-        warm_start: bool = False,
-        shuffle: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: bool | int = 0,
-    ) -> None:
-        super().__init__(
-            n_components,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            code_activation=code_activation,
-            output_activation=output_activation,
-            loss=loss,
-            alpha=alpha,
-            l1_ratio=l1_ratio,
-            scaling=scaling,
-            solver=solver,
-            batch_size=batch_size,
-            n_accumulate=n_accumulate,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            clip_norm=clip_norm,
-            max_iter=max_iter,
-            tol=tol,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            warm_start=warm_start,
-            shuffle=shuffle,
-            random_state=random_state,
-            verbose=verbose,
-        )

@@ -16,7 +16,7 @@ LAYERS = [
     {"_rows", "_network", "_solvers", "_threads"},
     {"_scaling"},
     {"_linear", "_model"},
-    {"_objective"},
+    {"_objective", "_parameters"},
     {"_training"},
     {"_base"},
     {"_transformer", "_outlier"},
