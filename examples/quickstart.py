@@ -68,15 +68,15 @@ def tune_latent_size(X, y):
 
 def print_latent_sizes(searches):
     print("Digits: cross-validated, by latent size")
-    print(f"{'':>8}{'accuracy':^24}{'held-out R2':^24}")
-    print(f"{'size':>6}  " + f"{'autoencoder':>13}{'PCA':>9}  " * 2)
+    print(f"{'':>6}{'accuracy':^24}{'R2 of reconstruction':>24}")
+    print(f"{'size':>6}" + f"{'autoencoder':>15}{'PCA':>9}" * 2)
     results = [searches[name].cv_results_ for name in ("autoencoder", "PCA")]
     for i, size in enumerate(LATENT_SIZES):
         cells = "".join(
-            f"{results[0][key][i]:13.3f}{results[1][key][i]:9.3f}  "
+            f"{results[0][key][i]:15.3f}{results[1][key][i]:9.3f}"
             for key in ("mean_test_accuracy", "mean_test_reconstruction")
         )
-        print(f"{size:>6}  {cells}")
+        print(f"{size:>6}{cells}")
     best = searches["autoencoder"].best_params_["autoencoder__n_components"]
     print(f"Best latent size for the classifier: {best}\n")
 
@@ -124,6 +124,10 @@ def draw_reconstructions(figure, X, y):
     }
     figure.suptitle("Ten unseen digits from 8 numbers each", **TITLE)
     for axes, (label, rows) in zip(figure.subplots(3), strips.items(), strict=True):
+        if label != "original":
+            residual = ((chosen - rows) ** 2).sum()
+            r2 = 1 - residual / ((chosen - train.mean(axis=0)) ** 2).sum()
+            label += f"\nR2 {r2:.2f}"
         # A blank column between neighbours.
         images = np.pad(rows.reshape(-1, 8, 8), ((0, 0), (0, 0), (0, 1)))
         axes.imshow(np.hstack(images)[:, :-1], cmap="gray_r", vmin=0, vmax=16)
@@ -140,12 +144,14 @@ def draw_latent_space(figure, X, y):
     codes = AutoencoderTransformer(
         2, hidden_layer_sizes=(128, 64, 32), random_state=0
     ).fit_transform(X.astype(np.float32))
-    figure.suptitle("Digits in a latent space of 2 dimensions", **TITLE)
+    figure.suptitle("All digits from 2 numbers each, learnt without labels", **TITLE)
     axes = figure.subplots()
     axes.scatter(*codes.T, c=y, cmap="tab10", s=9, alpha=0.75, linewidths=0)
     for digit in range(10):
         own = codes[y == digit]
-        distances, _ = NearestNeighbors(n_neighbors=40).fit(own).kneighbors(own)
+        distances, _ = (
+            NearestNeighbors(n_neighbors=len(own) // 3).fit(own).kneighbors(own)
+        )
         densest = own[distances[:, -1].argmin()]
         badge = {
             "boxstyle": "circle,pad=0.25",
@@ -167,9 +173,10 @@ def draw_latent_space(figure, X, y):
 
 
 def draw_loss_curve(figure, autoencoder, pca_loss):
-    figure.suptitle("Digits: training loss (mean squared error)", **TITLE)
+    figure.suptitle("Digits, 8 numbers: training loss (mean squared error)", **TITLE)
     axes = figure.subplots()
-    axes.plot(autoencoder.loss_curve_, color=BLUE, lw=2, label="autoencoder")
+    epochs = np.arange(1, autoencoder.n_iter_ + 1)
+    axes.plot(epochs, autoencoder.loss_curve_, color=BLUE, lw=2, label="autoencoder")
     axes.axhline(pca_loss, color=GREY, ls="--", lw=1.5, label="PCA, same size")
     axes.set(xlabel="epoch", ylim=(0, None))
     axes.spines[["top", "right"]].set_visible(False)
@@ -184,9 +191,14 @@ def draw_scores(figure, detector, losses, is_malignant):
         ("benign", ~is_malignant, BLUE),
         ("malignant", is_malignant, ORANGE),
     ]:
-        axes.hist(losses[chosen], bins, color=colour, alpha=0.7, label=label)
-    axes.axvline(-detector.offset_, color=GREY, ls="--", lw=1.5, label="threshold")
-    axes.set(xscale="log", xlabel="loss", ylabel="rows")
+        beyond = np.mean(losses[chosen] > -detector.offset_)
+        label += f", {beyond:.0%} beyond the threshold"
+        style = {"histtype": "stepfilled", "color": colour, "label": label}
+        axes.hist(losses[chosen], bins, alpha=0.6, **style)
+    axes.axvline(-detector.offset_, color=GREY, ls="--", lw=1.5)
+    axes.set(
+        xscale="log", xlabel="mean squared error of scaled features", ylabel="rows"
+    )
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 

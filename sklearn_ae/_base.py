@@ -1,5 +1,8 @@
 """What both estimators share: parameters, validation, training, prediction."""
 
+from __future__ import annotations
+
+import time
 import warnings
 from contextlib import contextmanager, nullcontext
 from copy import deepcopy
@@ -48,6 +51,17 @@ def _all_or_nothing(estimator):
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
+
+
+_last_interrupt = -inf
+
+
+def _insist_on_interrupt():
+    """Raise KeyboardInterrupt if this is the second within five seconds."""
+    global _last_interrupt
+    previous, _last_interrupt = _last_interrupt, time.monotonic()
+    if _last_interrupt - previous < 5:
+        raise KeyboardInterrupt
 
 
 def _supports_partial_fit(estimator):
@@ -116,7 +130,8 @@ class BaseAutoencoder(
         ConvergenceWarning
             If training ended otherwise than by convergence; the best parameters seen
             are kept. Ctrl-C ends the training like this too, once the first iteration
-            is done; it ends one fit, not a search over many.
+            is done. A second Ctrl-C within five seconds ends everything, such as a
+            search that has gone on with its next fit.
         """
         with _all_or_nothing(self), np.errstate(all="ignore"):
             warm = self.warm_start and self._is_trained
@@ -159,7 +174,7 @@ class BaseAutoencoder(
         Returns
         -------
         self : object
-            The estimator, a little better fitted.
+            The updated estimator.
 
         Raises
         ------
@@ -206,7 +221,7 @@ class BaseAutoencoder(
         return self._by_blocks(self._model.encode, X)
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
-        """Return the rows that belong to codes.
+        """Map codes back to rows.
 
         Parameters
         ----------
@@ -272,7 +287,9 @@ class BaseAutoencoder(
         where :math:`\bar x` is the mean of the training data and :math:`\ell^*` the
         least possible loss. 1 is perfect, 0 is no better than the mean. With the
         squared error it is R2 over all cells, and for a linear autoencoder on its
-        training data the sum of PCA's `explained_variance_ratio_`.
+        training data the sum of PCA's `explained_variance_ratio_`. With
+        ``scaling="per_feature"`` all this is about the scaled data. Scores with
+        different losses or scalings cannot be compared.
 
         Parameters
         ----------
@@ -323,7 +340,7 @@ class BaseAutoencoder(
 
     @property
     def scale_(self) -> np.ndarray:
-        """What centred data are divided by: a scalar, or one number a feature."""
+        """What centred data are divided by: a scalar, or one number per feature."""
         check_is_fitted(self)
         return self._model.input_scaling.scale
 
@@ -419,9 +436,9 @@ class BaseAutoencoder(
         model = Model.assemble(network, make_loss(self), scaling)
         if warm and not model.takes_parameters_of(self._model):
             raise ValueError(
-                "Training can go on only with the architecture of the fitted network, "
-                "but n_components, hidden_layer_sizes, an activation, the number of "
-                "features, or a loss with another output_activation is new."
+                "Training cannot go on with another architecture: the parameters and X "
+                f"ask for {model}, but what is fitted is {self._model}. To start "
+                "over, call fit with warm_start=False."
             )
         if not warm:
             self._theta = model.initial_theta(self.mean_, rng)
@@ -435,6 +452,8 @@ class BaseAutoencoder(
                 "The loss is not finite even before training: either X has values too "
                 f"large for it, or loss={self.loss!r} is not right."
             )
+        if solution.outcome is Outcome.INTERRUPTED:
+            _insist_on_interrupt()
         if not solution.outcome.converged:
             warnings.warn(solution.message, ConvergenceWarning, stacklevel=4)
         self._theta = solution.theta

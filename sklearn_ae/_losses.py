@@ -5,6 +5,7 @@ cell. Each but binary cross-entropy is 0 for a perfect reconstruction. The mean 
 cells is the metric of that name in :mod:`sklearn.metrics`, where there is one.
 """
 
+from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
@@ -134,6 +135,7 @@ class AbsoluteError(Loss):
         return np.sign(raw - target)
 
 
+@dataclass
 class Huber(Loss):
     r"""Squared error for small residuals r = raw - x, absolute error for large ones.
 
@@ -152,11 +154,10 @@ class Huber(Loss):
         scale, the loss as a whole has degree 2.
     """
 
+    delta: float = 1.0
+
     shift_invariant = True
     degree = 2
-
-    def __init__(self, delta=1.0):
-        self.delta = delta
 
     def check_data(self, X):
         if not isinstance(self.delta, Real) or not float(self.delta) > 0:
@@ -187,7 +188,8 @@ class BinaryCrossEntropy(Loss):
         if X.min() < 0 or X.max() > 1:
             raise ValueError(
                 "With loss='binary_cross_entropy', X must be in [0, 1], got values "
-                f"between {float(X.min())!r} and {float(X.max())!r}."
+                f"between {float(X.min())!r} and {float(X.max())!r}. "
+                "MinMaxScaler(clip=True) brings any data there."
             )
 
     def elementwise(self, target, raw):

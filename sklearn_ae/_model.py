@@ -37,6 +37,10 @@ class Model:
     target_scaling: Scaling
     unit: float
 
+    def __str__(self):
+        output = self.loss.output_activation
+        return f"{self.network} with {type(self.loss).__name__} (output: {output})"
+
     @classmethod
     def assemble(cls, network, loss, scaling):
         """Scale targets as far as loss and output activation allow.
@@ -94,7 +98,7 @@ class Model:
         return self.network.forward(views, self._inputs(X), self.network.encoder)
 
     def decode(self, views, codes):
-        """Return the rows that belong to codes."""
+        """Map codes back to rows."""
         raw = self.network.forward(views, _bounded(codes), self.network.decoder)
         return self.target_scaling.invert(self.loss.predict(raw))
 

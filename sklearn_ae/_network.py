@@ -30,6 +30,13 @@ class Network:
         self.n_weights = sum(layer.n_weights for layer in layers)
         self.n_parameters = self.n_weights + sum(layer.n_biases for layer in layers)
 
+    def __str__(self):
+        """Return widths and activations, as in "4-[tanh]-8-[identity]-2-..."."""
+        steps = (
+            f"-[{layer.activation.name}]-{layer.n_outputs}" for layer in self.layers
+        )
+        return str(self.layers[0].n_inputs) + "".join(steps)
+
     @classmethod
     def mirrored(
         cls,

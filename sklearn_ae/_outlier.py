@@ -1,5 +1,7 @@
 """The autoencoder as an outlier detector."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from numbers import Real
 
@@ -16,9 +18,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
     """Find rows that an autoencoder cannot reconstruct.
 
     A network with a narrow middle learns to reproduce the training data. Rows that
-    follow the same pattern pass through it with a small loss; rows that do not come
-    out changed. The score of a row is minus its mean loss over the features, and the
-    detector says how much each feature contributed to it.
+    follow the same pattern pass through it with a small loss; other rows come out
+    changed. The score of a row is minus its mean loss over the features, and the
+    detector says how much each feature contributed to it. Train it on rows that are
+    mostly normal: what it sees often enough, it learns to reproduce.
 
     By default each feature is scaled by its own standard deviation, so that all count
     alike and no scaler is needed in front.
@@ -37,8 +40,9 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
           training rows' by 1.5 interquartile ranges (Tukey 1977). With normal residuals
           in one direction this leaves 1.7 % of the rows outside, in many 0.4 %.
 
-        Training rows are reconstructed better than new ones, so expect somewhat more
-        new rows beyond the threshold, the more the smaller the training data.
+        New rows score worse than those trained on, so more of them will be flagged:
+        with fewer than about 1,000 training rows, several times as many. Then choose
+        the threshold from the scores of rows that were held out.
 
     scaling : {"global", "per_feature"} or None, default="per_feature"
         See :class:`AutoencoderTransformer`. With "per_feature" losses and scores are
@@ -162,7 +166,7 @@ scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_cur
     }
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
-        """Return how far each row is on the inner side of the threshold.
+        """Return the signed distance of each row's score from the threshold.
 
         Parameters
         ----------

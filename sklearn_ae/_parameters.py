@@ -1,5 +1,7 @@
 """The parameters of the estimators: names, defaults, and what is allowed."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from numbers import Integral, Real
 

@@ -7,6 +7,7 @@ it; what is fitted is passed and returned.
 from copy import deepcopy
 from functools import partial
 from math import ceil
+from time import perf_counter
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -144,7 +145,7 @@ def train(params, solver, model, theta, rows, rng):
         tol=params.tol,
         n_iter_no_change=params.n_iter_no_change,
         validate=validation and partial(objective.mean_loss, rows=validation),
-        callback=partial(_report, model.unit) if params.verbose else None,
+        callback=_reporter(params, model.unit) if params.verbose else None,
     )
     if solver == "svd":
         solution = _solve_linear(params, model, theta, training)
@@ -237,8 +238,17 @@ def _solve_linear(params, model, theta, rows):
     return Solution(theta, Outcome.CONVERGED, 1, [], [], Outcome.CONVERGED.value)
 
 
-def _report(unit, n_iter, value, validation_value):
-    message = f"Iteration {n_iter}, loss = {unit * value:.6g}"
-    if validation_value is not None:
-        message += f", validation loss = {unit * validation_value:.6g}"
-    print(message)
+def _reporter(params, unit):
+    """Return a callback that prints every `verbose`-th iteration."""
+    start = perf_counter()
+
+    def report(n_iter, value, validation_value):
+        if n_iter % params.verbose and n_iter != params.max_iter:
+            return
+        message = f"Iteration {n_iter}/{params.max_iter}"
+        message += f" ({perf_counter() - start:.1f} s), loss = {unit * value:.6g}"
+        if validation_value is not None:
+            message += f", validation loss = {unit * validation_value:.6g}"
+        print(message)
+
+    return report

@@ -21,9 +21,10 @@ class AutoencoderTransformer(BaseAutoencoder):
     r of the network, and :math:`\rho` = `l1_ratio`. The strength of the penalty depends
     neither on the number of rows nor on the units of the data.
 
-    The network sees ``(X - mean_) / scale_``, so data of any scale train alike and no
-    scaler is needed in front. Reconstructions and losses are in the units of X. Codes
-    are not: those of a linear network are PCA's, divided by `scale_`.
+    The network sees ``(X - mean_) / scale_``, so training works the same whatever the
+    scale of the data, and no scaler is needed in front. Reconstructions and losses are
+    in the units of X. Codes are not: those of a linear network are PCA's, divided by
+    `scale_`.
 
     Parameters
     ----------
@@ -37,15 +38,17 @@ class AutoencoderTransformer(BaseAutoencoder):
         10 components and 784 features makes 784-128-64-10-64-128-784. Empty for none.
 
     activation : str, default="tanh"
-        Of the hidden layers: "identity", "relu", "leaky_relu" (slope 0.01), "tanh",
-        "logistic", "elu", "gelu", "silu" or "softplus".
+        Activation of the hidden layers: "identity", "relu", "leaky_relu" (slope 0.01),
+        "tanh", "logistic", "elu", "gelu", "silu" or "softplus".
 
     code_activation : str, default="identity"
-        Of the code, one of the same. The default leaves codes unbounded, as PCA's are.
+        Activation of the code, one of the same. The default leaves codes unbounded, as
+        PCA's are.
 
     output_activation : str, default="auto"
-        Of the output, one of the same. "auto" is what the loss is made for: "logistic"
-        for "binary_cross_entropy", "exp" for "poisson" and "identity" for all others.
+        Activation of the output, one of the same. "auto" is what the loss is made for:
+        "logistic" for "binary_cross_entropy", "exp" for "poisson" and "identity" for
+        all others.
         Those two losses take nothing else. With another one, any activation but
         "identity" bounds the output in the units of X, which is then not scaled.
 
@@ -57,7 +60,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         - "huber": squared up to residuals of one `scale_`, absolute beyond; use
           ``Huber(delta)`` for another limit;
         - "binary_cross_entropy": :math:`-x \log \hat x - (1-x) \log(1-\hat x)`,
-          for X in [0, 1];
+          for X in [0, 1], as ``MinMaxScaler(clip=True)`` makes it;
         - "poisson": :math:`2 (x \log(x / \hat x) - x + \hat x)`, for X >= 0;
         - an object like :class:`Loss`.
 
@@ -123,24 +126,26 @@ default="cosine"
         "auto" is 0.3 for "sgd" and None for "adam".
 
     max_iter : int, default=200
-        Most iterations of "lbfgs", epochs of "adam" and "sgd". With "cosine" all epochs
-        are run, unless early stopping ends them, and there is no warning at the end.
+        Maximum number of iterations ("lbfgs") or epochs ("adam", "sgd"). With "cosine"
+        all epochs are run, unless early stopping ends them, without a warning.
 
     tol : float, default=1e-4
-        Relative improvement of the loss that counts as one.
+        Smallest relative decrease of the loss that counts as an improvement.
 
     early_stopping : bool, default=False
         Whether to set some rows aside, to stop when the loss on them has stopped
         improving, and to return the parameters that were best on them.
 
     validation_fraction : float in (0, 1), default=0.1
-        The share of these rows.
+        Fraction of the rows to set aside for early stopping.
 
     n_iter_no_change : int, default=10
-        Training ends after so many iterations without an improvement by `tol`.
+        Training stops after this many iterations without an improvement.
 
     warm_start : bool, default=False
         Whether `fit` goes on from the parameters, `mean_` and `scale_` fitted before.
+        The learning rate, the moments of "adam", `n_iter_` and `loss_curve_` start
+        anew.
 
     shuffle : bool, default=True
         Whether to shuffle rows before each epoch of "adam" and "sgd".
@@ -150,7 +155,7 @@ default="cosine"
         gives the same result on every call.
 
     verbose : bool or int, default=0
-        Whether to print the loss of each iteration.
+        Whether to print the loss of each iteration; an int n, of every n-th.
 
     Attributes
     ----------

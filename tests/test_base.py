@@ -517,12 +517,29 @@ class Interrupting(Loss):
 
 @both
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
-def test_ctrl_c_leaves_a_usable_model(cls, solver):
+def test_ctrl_c_leaves_a_usable_model(cls, solver, monkeypatch):
+    monkeypatch.setattr("sklearn_ae._base._last_interrupt", -np.inf)
     estimator = make(cls, solver=solver, loss=Interrupting(), max_iter=1000)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         estimator.fit(IRIS)
     assert estimator.score(IRIS) > 0
     assert estimator.n_iter_ > 0
+
+
+def test_ctrl_c_twice_is_ctrl_c(monkeypatch):
+    monkeypatch.setattr("sklearn_ae._base._last_interrupt", -np.inf)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        make(loss=Interrupting(), max_iter=1000).fit(IRIS)
+    estimator = make(loss=Interrupting(), max_iter=1000)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(IRIS)
+    assert "_theta" not in vars(estimator)
+
+
+def test_verbose_n_prints_every_nth(capsys):
+    make(verbose=8).fit(IRIS)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == ["8/20", "16/20", "20/20"]
 
 
 def test_quiet_unless_asked(capsys):
@@ -531,7 +548,7 @@ def test_quiet_unless_asked(capsys):
     estimator = make(verbose=1, early_stopping=True).fit(IRIS)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == estimator.n_iter_
-    assert lines[0].startswith("Iteration 1, loss = ")
+    assert lines[0].startswith("Iteration 1/20 (")
     assert f"validation loss = {estimator.validation_loss_curve_[0]:.6g}" in lines[0]
 
 
@@ -546,9 +563,7 @@ def test_warm_start_goes_on_from_where_it_was():
     assert estimator.mean_ is mean
     for change in ({"n_components": 3}, {"hidden_layer_sizes": (9,)}):
         estimator.set_params(**change)
-        with pytest.raises(
-            ValueError, match="only with the architecture of the fitted"
-        ):
+        with pytest.raises(ValueError, match="cannot go on with another architecture"):
             estimator.fit(IRIS)
     estimator.set_params(warm_start=False).fit(IRIS)
     assert estimator.coefs_[0].shape == (4, 9)
@@ -634,8 +649,7 @@ def test_partial_fit_follows_changed_parameters():
         {"activation": "relu"},
         {"loss": "poisson"},
     ):
-        with pytest.raises(ValueError, match="only with the architecture"):
-            clone(estimator)
+        with pytest.raises(ValueError, match="cannot go on with another architecture"):
             pickle.loads(pickle.dumps(estimator)).set_params(**change).partial_fit(IRIS)
 
 

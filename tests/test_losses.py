@@ -120,6 +120,11 @@ def test_float32_is_kept(name):
         assert array.dtype == np.float32
 
 
+def test_huber_shows_its_delta():
+    assert repr(Huber(2.0)) == "Huber(delta=2.0)"
+    assert Huber(2.0) == Huber(2.0) != Huber(1.0)
+
+
 def test_a_loss_without_its_methods_says_which():
     class Incomplete(Loss):
         pass

@@ -15,7 +15,7 @@ def test_readme_examples(capsys):
     for block in blocks:
         exec(compile(block, str(README), "exec"), namespace)
     assert namespace["search"].best_score_ > 0.85
-    assert 0.04 < np.mean(namespace["labels"][namespace["y"] == 1] == -1) <= 0.05
+    assert 0.04 < np.mean(namespace["labels"][namespace["benign"]] == -1) <= 0.05
     printed = capsys.readouterr().out
     assert "accuracy from 8 numbers per digit: 0.9" in printed
     assert "area error" in printed
