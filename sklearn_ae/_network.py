@@ -113,9 +113,10 @@ class Network:
         -------
         output : ndarray of shape (n_rows, width of the last of these layers)
         """
-        for i, layer in list(enumerate(self.layers))[part]:
+        for i in range(*part.indices(len(self.layers))):
+            layer, (weight, bias) = self.layers[i], views[i]
             memory = buffers[i] if buffers else layer.buffers(len(x), x.dtype)
-            x = layer.forward(*views[i], x, memory)
+            x = layer.forward(weight, bias, x, memory)
         return x
 
     def backward(self, views, x, buffers, deltas, gradients):

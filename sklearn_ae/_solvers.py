@@ -7,10 +7,13 @@ of such functions, and return one `Solution`.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from math import cos, inf, isfinite, pi
+from math import cos, inf, isfinite, pi, sqrt
 
 import numpy as np
 from scipy.optimize import minimize
+
+# So many parameters, with their gradient and moments, fit into a core's own cache.
+ADAM_CHUNK = 32_768
 
 
 class Outcome(Enum):
@@ -252,27 +255,31 @@ class Adam:
     def __init__(self, n_parameters, dtype, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
         self.n_steps = 0
+        # The paper's moments, divided by 1 - beta: two passes less over the memory.
         self._first = np.zeros(n_parameters, dtype)
         self._second = np.zeros(n_parameters, dtype)
-        self._scratch = np.empty(n_parameters, dtype)
 
     def step(self, theta, gradient, learning_rate):
         """Move `theta` in place; `gradient` is overwritten."""
         self.n_steps += 1
-        bias_1 = 1 - self.beta_1**self.n_steps
-        bias_2 = 1 - self.beta_2**self.n_steps
-        update = np.multiply(gradient, 1 - self.beta_1, out=self._scratch)
-        self._first *= self.beta_1
-        self._first += update
-        np.multiply(gradient, gradient, out=gradient)
-        gradient *= 1 - self.beta_2
-        self._second *= self.beta_2
-        self._second += gradient
-        np.sqrt(self._second, out=gradient)
-        gradient += self.epsilon * bias_2**0.5
-        np.divide(self._first, gradient, out=update)
-        update *= learning_rate * bias_2**0.5 / bias_1
-        theta -= update
+        first_share = (1 - self.beta_1) / (1 - self.beta_1**self.n_steps)
+        second_share = (1 - self.beta_2) / (1 - self.beta_2**self.n_steps)
+        rate = learning_rate * first_share / sqrt(second_share)
+        epsilon = self.epsilon / sqrt(second_share)
+        # Piece by piece, so that ten passes read from the cache and not from memory.
+        for start in range(0, len(theta), ADAM_CHUNK):
+            where = slice(start, start + ADAM_CHUNK)
+            first, second, g = self._first[where], self._second[where], gradient[where]
+            first *= self.beta_1
+            first += g
+            np.multiply(g, g, out=g)
+            second *= self.beta_2
+            second += g
+            np.sqrt(second, out=g)
+            g += epsilon
+            np.divide(first, g, out=g)
+            g *= rate
+            theta[where] -= g
 
 
 class SGD:
