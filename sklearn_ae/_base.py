@@ -38,7 +38,7 @@ from ._training import (
 FLOAT_DTYPES = [np.float64, np.float32]
 
 # From this many parameters on, products are large enough for several BLAS threads.
-LARGE_NETWORK = 500_000
+LARGE_NETWORK = 200_000
 
 
 @contextmanager

@@ -128,9 +128,9 @@ class Objective:
         """
         workspace = self._workspace_for(len(rows))
         loss_sum = weight_sum = 0.0
-        for X, weights in rows.blocks(self.block_rows, workspace.inputs):
+        for X, sample_weight in rows.blocks(self.block_rows, workspace.inputs):
             loss, gradient_part, weight = self.block(
-                theta, X, weights, workspace.rows(len(X))
+                theta, X, sample_weight, workspace.rows(len(X))
             )
             if weight_sum == 0:
                 # A single block needs no array to add up in.
@@ -152,9 +152,11 @@ class Objective:
         """Return the first term of F over `rows`: no gradient, no penalty."""
         views = self.model.network.views(theta)
         loss_sum = 0.0
-        for X, weights in rows.blocks(self.cache_rows):
+        for X, sample_weight in rows.blocks(self.cache_rows):
             losses = self.model.losses(views, X).sum(axis=1, dtype=np.float64)
-            loss_sum += losses.sum() if weights is None else weights @ losses
+            if sample_weight is not None:
+                losses *= sample_weight
+            loss_sum += losses.sum()
         n_cells = rows.weight_sum() * rows.n_features
         return float(loss_sum) / n_cells
 
