@@ -11,6 +11,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils import check_random_state
 
 from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer, Huber, Loss
 
@@ -76,10 +77,10 @@ def test_other_seed_other_start():
 
 
 def test_a_seed_leaves_the_global_random_state_alone():
-    get_state = np.random.get_state  # noqa: NPY002 the state under test
-    before = get_state()[1].copy()
+    shared = check_random_state(None)
+    before = shared.get_state()[1].copy()
     make(early_stopping=True).fit(IRIS)
-    assert_array_equal(get_state()[1], before)
+    assert_array_equal(shared.get_state()[1], before)
 
 
 @both
