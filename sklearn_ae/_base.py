@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from copy import deepcopy
 from math import inf, isfinite, nan
 from numbers import Integral
@@ -24,9 +24,10 @@ from ._parameters import AutoencoderParameters
 from ._rows import Rows, block_length
 from ._scaling import fit_scaling, mean_and_variance
 from ._solvers import SGD, Adam, Outcome
-from ._threads import one_blas_thread
+from ._threads import threads
 from ._training import (
     choose_n_components,
+    choose_sharing,
     choose_solver,
     make_loss,
     make_network,
@@ -36,9 +37,6 @@ from ._training import (
 )
 
 FLOAT_DTYPES = [np.float64, np.float32]
-
-# From this many parameters on, products are large enough for several BLAS threads.
-LARGE_NETWORK = 200_000
 
 
 @contextmanager
@@ -140,10 +138,10 @@ class BaseAutoencoder(
             rng = check_random_state(self.random_state)
             self._start(rows, rng, warm)
             self.solver_ = choose_solver(self, self._model)
-            small = self._theta.size < LARGE_NETWORK or self.solver_ == "lbfgs"
-            with one_blas_thread() if small else nullcontext():
+            solver, model, theta = self.solver_, self._model, self._theta
+            with threads(choose_sharing(self, solver, model, rows)) as map_parts:
                 solution, value = train(
-                    self, self.solver_, self._model, self._theta, rows, rng
+                    self, solver, model, theta, rows, rng, map_parts
                 )
             self._store(solution, value)
             self._finish(rows)

@@ -77,8 +77,8 @@ class Dense:
     def forward(self, weight, bias, x, buffers):
         """Return the layer's output for the rows `x`, written into `buffers`."""
         z, a = buffers
-        np.dot(x, weight, out=z)
-        np.add(z, bias, out=z)
+        x.dot(weight, z)
+        np.add(z, bias, z)
         self.activation.forward(z, a)
         return a
 
@@ -100,9 +100,9 @@ class Dense:
         if self.activation.name != "identity":
             z, a = buffers
             self.activation.derivative(z, a)
-            np.multiply(delta, a, out=delta)
+            np.multiply(delta, a, delta)
         weight_gradient, bias_gradient = gradient
-        np.dot(x.T, delta, out=weight_gradient)
-        np.dot(_ones(len(delta), delta.dtype), delta, out=bias_gradient)
+        x.T.dot(delta, weight_gradient)
+        _ones(len(delta), delta.dtype).dot(delta, bias_gradient)
         if delta_x is not None:
-            np.dot(delta, weight.T, out=delta_x)
+            delta.dot(weight.T, delta_x)

@@ -1,6 +1,6 @@
 """The autoencoder as a function on data in the user's units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -80,6 +80,14 @@ class Model:
             and self.loss.output_activation == other.loss.output_activation
             and self.targets_are_inputs == other.targets_are_inputs
         )
+
+    def on_scaled_rows(self):
+        """Return the same model for rows that `input_scaling` has been applied to."""
+        scaling = self.input_scaling
+        identity = Scaling(
+            np.zeros_like(scaling.location), np.ones((), scaling.scale.dtype)
+        )
+        return replace(self, input_scaling=identity, target_scaling=identity)
 
     @property
     def targets_are_inputs(self):

@@ -1,10 +1,14 @@
 """The function that training minimises, as a sum over blocks of rows."""
 
 from functools import partial
+from math import ceil
 
 import numpy as np
 
 from ._rows import block_length
+
+# Sums over many blocks are made of so many parts, which threads share out.
+N_PARTS = 8
 
 
 class Workspace:
@@ -67,15 +71,19 @@ class Objective:
         Of data and parameters.
     block_rows : int, optional
         Most rows in a block with gradients, if less than fit a cache.
+    map : callable(function, items) -> iterable, default=the built-in
+        What applies a function to the parts that a sum over many blocks is made of: the
+        built-in one after the other, others on threads.
     """
 
-    def __init__(self, model, penalty, dtype, block_rows=None):
+    def __init__(self, model, penalty, dtype, block_rows=None, map=map):
         self.model = model
         self.penalty = penalty
         self.cache_rows = block_length(model.row_bytes)
         self.block_rows = min(block_rows or self.cache_rows, self.cache_rows)
         self.dtype = dtype
-        self._workspace = None
+        self.map = map
+        self._idle = []
         self._theta = self._views = None
 
     def block(self, theta, X, sample_weight, workspace=None):
@@ -85,7 +93,7 @@ class Objective:
         ----------
         theta : ndarray of shape (n_parameters,)
         X : ndarray of shape (n_rows, n_features)
-            In the user's units; may lie in ``workspace.inputs``.
+            In the user's units; may lie in ``workspace.targets``.
         sample_weight : ndarray of shape (n_rows,) or None
         workspace : Workspace, optional
             For exactly this number of rows.
@@ -100,15 +108,15 @@ class Objective:
         model, network = self.model, self.model.network
         workspace = workspace or Workspace(model, len(X), self.dtype)
         views = self._views_of(theta)
+        inputs = targets = model.input_scaling.apply(X, out=workspace.inputs)
         if not model.targets_are_inputs:
-            model.target_scaling.apply(X, out=workspace.targets)
-        inputs = model.input_scaling.apply(X, out=workspace.inputs)
+            targets = model.target_scaling.apply(X, out=workspace.targets)
         raw = network.forward(views, inputs, buffers=workspace.buffers)
         if network.layers[-1].activation.name != "identity":
             # The loss may write into `raw`, whose values the layer's derivative needs.
             raw = raw.copy()
         loss_sum, delta = model.loss.value_and_gradient(
-            workspace.targets, raw, sample_weight
+            targets, raw, sample_weight
         )
         deltas = [*workspace.deltas, delta]
         network.backward(views, inputs, workspace.buffers, deltas, workspace.gradients)
@@ -126,39 +134,39 @@ class Objective:
             What to divide by, besides the number of cells, if not by the mean weight of
             these rows.
         """
-        workspace = self._workspace_for(len(rows))
-        loss_sum = weight_sum = 0.0
-        for X, sample_weight in rows.blocks(self.block_rows, workspace.inputs):
-            loss, gradient_part, weight = self.block(
-                theta, X, sample_weight, workspace.rows(len(X))
+        n_rows = len(rows)
+        if n_rows <= self.block_rows:
+            # A single block needs no array to add up in.
+            workspace = self._take_workspace(n_rows)
+            loss_sum, gradient, weight_sum = self.block(
+                theta,
+                rows.array(workspace.targets),
+                rows.weights(),
+                workspace.rows(n_rows),
             )
-            if weight_sum == 0:
-                # A single block needs no array to add up in.
-                single = len(X) == len(rows)
-                gradient = gradient_part if single else gradient_part.copy()
-            else:
+            self._idle.append(workspace)
+        else:
+            sums = self._map_parts(partial(self._sums, theta), rows, self.block_rows)
+            loss_sum, gradient, weight_sum = next(sums)
+            for loss, gradient_part, weight in sums:
+                loss_sum += loss
                 gradient += gradient_part
-            loss_sum += loss
-            weight_sum += weight
+                weight_sum += weight
         if mean_weight is not None:
-            weight_sum = len(rows) * mean_weight
+            weight_sum = n_rows * mean_weight
         n_cells = weight_sum * rows.n_features
         gradient /= n_cells
+        if self.penalty.alpha == 0:
+            return loss_sum / n_cells, gradient
         weights = theta[: self.model.network.n_weights]
         self.penalty.add_gradient(weights, gradient[: len(weights)])
         return loss_sum / n_cells + self.penalty.value(weights), gradient
 
     def mean_loss(self, theta, rows):
         """Return the first term of F over `rows`: no gradient, no penalty."""
-        views = self.model.network.views(theta)
-        loss_sum = 0.0
-        for X, sample_weight in rows.blocks(self.cache_rows):
-            losses = self.model.losses(views, X).sum(axis=1, dtype=np.float64)
-            if sample_weight is not None:
-                losses *= sample_weight
-            loss_sum += losses.sum()
-        n_cells = rows.weight_sum() * rows.n_features
-        return float(loss_sum) / n_cells
+        loss_sum = partial(self._loss_sum, self._views_of(theta))
+        loss_sums = self._map_parts(loss_sum, rows, self.cache_rows)
+        return float(sum(loss_sums)) / (rows.weight_sum() * rows.n_features)
 
     def value(self, theta, rows):
         """Return F over `rows`."""
@@ -187,14 +195,50 @@ class Objective:
             fun = partial(self.value_and_gradient, rows=batch, mean_weight=mean_weight)
             yield fun, len(batch)
 
+    def _map_parts(self, function, rows, block_rows):
+        """Apply `function` to parts of `rows`, each of whole blocks.
+
+        The parts do not depend on the number of threads, so neither does their sum.
+        """
+        n_blocks = ceil(len(rows) / block_rows)
+        parts = rows.split(ceil(n_blocks / N_PARTS) * block_rows)
+        return iter(self.map(function, parts))
+
+    def _sums(self, theta, rows):
+        """Return `block`, summed up over blocks of `rows`, in an array of its own."""
+        workspace = self._take_workspace(len(rows))
+        gradient = np.zeros_like(theta)
+        loss_sum = weight_sum = 0.0
+        for X, sample_weight in rows.blocks(self.block_rows, workspace.targets):
+            loss, gradient_part, weight = self.block(
+                theta, X, sample_weight, workspace.rows(len(X))
+            )
+            loss_sum += loss
+            gradient += gradient_part
+            weight_sum += weight
+        self._idle.append(workspace)
+        return loss_sum, gradient, weight_sum
+
+    def _loss_sum(self, views, rows):
+        loss_sum = 0.0
+        for X, sample_weight in rows.blocks(self.cache_rows):
+            losses = self.model.losses(views, X).sum(axis=1, dtype=np.float64)
+            if sample_weight is not None:
+                losses *= sample_weight
+            loss_sum += losses.sum()
+        return loss_sum
+
     def _views_of(self, theta):
         """Solvers change one array in place, so its views are made only once."""
         if theta is not self._theta:
-            self._theta, self._views = theta, self.model.network.views(theta)
+            self._views, self._theta = self.model.network.views(theta), theta
         return self._views
 
-    def _workspace_for(self, n_rows):
+    def _take_workspace(self, n_rows):
+        """Return an idle workspace or a new one; give it back to `_idle` after use."""
         n_rows = min(n_rows, self.block_rows)
-        if self._workspace is None or len(self._workspace.inputs) < n_rows:
-            self._workspace = Workspace(self.model, n_rows, self.dtype)
-        return self._workspace
+        if self._idle:
+            workspace = self._idle.pop()
+            if len(workspace.inputs) >= n_rows:
+                return workspace
+        return Workspace(self.model, n_rows, self.dtype)

@@ -67,30 +67,32 @@ class Rows:
         weights = self.weights()
         return float(len(self)) if weights is None else float(weights.sum())
 
-    def blocks(self, length, buffer=None):
-        """Yield (rows, weights or None) block by block.
-
-        Parameters
-        ----------
-        length : int
-            Rows in a block; the last may have fewer.
-
-        buffer : ndarray of shape (at least length, n_features), optional
-            Memory for rows that have to be gathered.
-        """
+    def split(self, length):
+        """Yield these rows in pieces of `length`; the last may have fewer."""
         for start in range(0, len(self), length):
             where = slice(start, start + length)
-            if self.indices is None:
-                block = self.X[where]
+            if self.indices is not None:
+                yield Rows(self.X, self.sample_weight, self.indices[where])
+            elif self.sample_weight is None:
+                yield Rows(self.X[where])
             else:
-                where = self.indices[where]
-                block = self._gather(where, buffer)
-            weights = self.sample_weight
-            yield block, None if weights is None else weights[where]
+                yield Rows(self.X[where], self.sample_weight[where])
 
-    def _gather(self, where, buffer):
-        # np.take would first copy all of an array that is not C-contiguous.
+    def blocks(self, length, buffer=None):
+        """Yield (rows, weights or None), arrays both, block by block.
+
+        `buffer` is as in `array`.
+        """
+        for piece in self.split(length):
+            yield piece.array(buffer), piece.weights()
+
+    def array(self, buffer=None):
+        """Return the rows as an array: a view, or gathered into `buffer` if given."""
+        if self.indices is None:
+            return self.X
+        # `take` would first copy all of an array that is not C-contiguous.
         if buffer is None or not self.X.flags.c_contiguous:
-            return self.X[where]
+            return self.X[self.indices]
         # mode="clip" lets NumPy write to `out` directly; no index is outside.
-        return np.take(self.X, where, axis=0, out=buffer[: len(where)], mode="clip")
+        out = buffer[: len(self.indices)]
+        return self.X.take(self.indices, axis=0, out=out, mode="clip")

@@ -1,6 +1,7 @@
 """Moving data into the units that a network works in, and back."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from sklearn.preprocessing import StandardScaler
@@ -22,13 +23,22 @@ class Scaling:
     location: np.ndarray
     scale: np.ndarray
 
+    @cached_property
+    def is_identity(self):
+        """Whether the map leaves everything as it is."""
+        return not self.location.any() and bool(np.all(self.scale == 1))
+
     def apply(self, X, out=None):
-        """Return scaled rows; `out` may be `X`."""
+        """Return scaled rows; `out` may be `X`, and the identity returns `X`."""
+        if self.is_identity:
+            return X
         out = np.subtract(X, self.location, out=out)
         return np.divide(out, self.scale, out=out)
 
     def invert(self, X, out=None):
         """Return rows in the original units; `out` may be `X`."""
+        if self.is_identity:
+            return X
         out = np.multiply(X, self.scale, out=out)
         return np.add(out, self.location, out=out)
 

@@ -17,6 +17,7 @@ from ._losses import LOSSES, Loss, SquaredError
 from ._network import Network
 from ._objective import Objective
 from ._penalties import ElasticNet
+from ._rows import Rows, block_length
 from ._solvers import (
     SGD,
     Adam,
@@ -28,9 +29,19 @@ from ._solvers import (
     minimize_minibatch,
     run_epoch,
 )
+from ._threads import Sharing
 
 # learning_rate_init="auto", by solver
 LEARNING_RATES = {"adam": 0.003, "sgd": 0.05}
+
+# Multiplications of a block's rows with all weights from which threads gain.
+LARGE_BLOCK = 10_000_000
+
+# Parameters from which BLAS gains by several threads in a minibatch.
+LARGE_NETWORK = 200_000
+
+# Data up to this size are scaled before training, in a copy.
+SCALED_AHEAD_BYTES = 16 * 2**20
 
 # clip_norm="auto", by solver: without it "sgd" diverges where units are unbounded.
 CLIP_NORMS = {"adam": None, "sgd": 0.3}
@@ -115,7 +126,26 @@ def choose_solver(params, model):
     return "svd" if linear else "adam"
 
 
-def train(params, solver, model, theta, rows, rng):
+def choose_sharing(params, solver, model, rows):
+    """Return what threads share out in a training, which has to be worth their trouble.
+
+    On the way through a block threads wait for each other at every step that is done in
+    Python, so blocks must be large; so must matrix products for BLAS to share them out.
+    """
+    if solver == "svd":
+        return Sharing.PRODUCTS
+    network, block_rows = model.network, block_length(model.row_bytes)
+    n_rows = len(rows)
+    if solver != "lbfgs":
+        n_rows = min(n_rows, choose_batch_size(params, rows) * params.n_accumulate)
+    if n_rows > block_rows and block_rows * network.n_weights > LARGE_BLOCK:
+        return Sharing.ROWS
+    if network.n_parameters > LARGE_NETWORK and solver != "lbfgs":
+        return Sharing.PRODUCTS
+    return Sharing.NOTHING
+
+
+def train(params, solver, model, theta, rows, rng, map_parts=map):
     """Minimise the objective over `rows`, starting at `theta`.
 
     Parameters
@@ -127,6 +157,8 @@ def train(params, solver, model, theta, rows, rng):
         Not modified.
     rows : Rows
     rng : RandomState
+    map_parts : callable(function, items) -> iterable
+        As `Objective` takes it.
 
     Returns
     -------
@@ -135,10 +167,12 @@ def train(params, solver, model, theta, rows, rng):
     objective_value : float
         The objective at the solution, over the rows trained on.
     """
+    if solver != "svd":
+        model, rows = _scaled_ahead(model, rows)
     training, validation = rows, None
     if params.early_stopping and solver != "svd":
         training, validation = _split(params, rows, rng)
-    objective = Objective(model, _penalty(params), theta.dtype)
+    objective = Objective(model, _penalty(params), theta.dtype, map=map_parts)
     evaluate = partial(objective.value, rows=training)
     stopping = Stopping(
         max_iter=params.max_iter,
@@ -167,6 +201,7 @@ def train(params, solver, model, theta, rows, rng):
 
 def train_once(params, solver, model, theta, rows, rng, optimizer):
     """Change `theta` and `optimizer` by one pass over `rows`; return the mean value."""
+    model, rows = _scaled_ahead(model, rows)
     objective = Objective(model, _penalty(params), theta.dtype)
     return run_epoch(
         _batches(params, objective, rows, rng),
@@ -216,6 +251,14 @@ def _batches(params, objective, rows, rng):
     """Return the batches of one epoch."""
     n_rows = choose_batch_size(params, rows) * params.n_accumulate
     return objective.minibatches(rows, n_rows, rng if params.shuffle else None)
+
+
+def _scaled_ahead(model, rows):
+    """Scale small data once instead of in every step."""
+    if not model.targets_are_inputs or rows.X.nbytes > SCALED_AHEAD_BYTES:
+        return model, rows
+    scaled = Rows(model.input_scaling.apply(rows.array()), rows.weights())
+    return model.on_scaled_rows(), scaled
 
 
 def _split(params, rows, rng):

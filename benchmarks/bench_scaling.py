@@ -1,0 +1,375 @@
+"""How time and memory grow, and what the small things cost; a table for each.
+
+- time: seconds per epoch against rows of 100 float32 features, by number of BLAS
+  threads. An epoch is half the difference between fits of three epochs and of one.
+- memory: how much more memory of its own a process has at its peak than before, less
+  the output, for one epoch and for prediction on an array mapped from a file. Each
+  runs in a process of its own, prediction with scikit-learn's working_memory at 16 MiB.
+- search: a `GridSearchCV` without refit, with one and two processes that have started.
+- gradient: one full-batch gradient of 784-128-64-32-10-... in L-BFGS, as GFLOP/s and as
+  a share of what a large float32 matrix product reaches with as many threads.
+- latency: `transform` of a single row, beside PCA, in turns.
+- import: seconds of a Python that imports the package, or its neighbour, in turns.
+
+    pip install -e ".[plots]"
+    python benchmarks/bench_scaling.py --json scaling.json --plot scaling.png
+
+`--quick` shrinks everything: a check that it runs, not a measurement.
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import warnings
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from unittest.mock import patch
+
+import numpy as np
+from _common import (
+    layer_sizes,
+    print_table,
+    pyplot,
+    report_header,
+    sgemm_rate,
+    time_call,
+    write_json,
+)
+from sklearn import config_context
+from sklearn.decomposition import PCA
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
+from threadpoolctl import threadpool_limits
+
+from sklearn_ae import AutoencoderTransformer
+from sklearn_ae._objective import Objective
+
+N_FEATURES = 100
+N_COMPONENTS = 25
+THREADS = (1, 2)
+WORKING_MEMORY = 16  # MiB
+
+
+@dataclass
+class Sizes:
+    """How much is measured."""
+
+    max_rows: int
+    n_repeats: int = 5
+    search_rows: int = 5000
+    search_epochs: int = 200
+    gradient_rows: int = 9000
+    n_gradients: int = 20
+    n_latencies: int = 2000
+
+    @classmethod
+    def quick(cls, max_rows):
+        return cls(min(max_rows, 3000), 1, 200, 2, 300, 4, 20)
+
+
+def random_rows(n_rows, n_features=N_FEATURES, seed=0):
+    rng = np.random.default_rng(seed)
+    return rng.standard_normal((n_rows, n_features), dtype=np.float32)
+
+
+def autoencoder(n_epochs=1):
+    """Return an estimator whose epochs all take the same number of equal steps."""
+    return AutoencoderTransformer(
+        N_COMPONENTS,
+        solver="adam",
+        learning_rate="constant",
+        batch_size=256,
+        max_iter=n_epochs,
+        early_stopping=False,
+        random_state=0,
+    )
+
+
+def epoch_seconds(X):
+    short, long = (time_call(autoencoder(n).fit, X) for n in (1, 3))
+    return (long - short) / 2
+
+
+def measure_time(sizes):
+    """Return seconds per epoch, and the slopes of their logarithms."""
+    all_rows = [round(10 ** (k / 2)) for k in range(4, 40)]
+    least = min(10_000, sizes.max_rows // 10)
+    all_rows = [n for n in all_rows if least <= n <= sizes.max_rows]
+    seconds = {n_threads: [] for n_threads in THREADS}
+    for n_rows in all_rows:
+        X = random_rows(n_rows)
+        samples = {n_threads: [] for n_threads in THREADS}
+        # Many rows are a long measurement, and need less repetition.
+        for _ in range(sizes.n_repeats if n_rows <= 100_000 else 2):
+            for n_threads in THREADS:
+                with threadpool_limits(n_threads):
+                    samples[n_threads].append(epoch_seconds(X))
+        for n_threads in THREADS:
+            seconds[n_threads].append(statistics.median(samples[n_threads]))
+    slopes = {
+        n_threads: float(np.polyfit(np.log(all_rows), np.log(values), 1)[0])
+        for n_threads, values in seconds.items()
+    }
+    rows = [list(cells) for cells in zip(all_rows, *seconds.values(), strict=True)]
+    rows.append(["log-log slope", *slopes.values()])
+    columns = ["rows", *(f"{n} BLAS thread(s)" for n in THREADS)]
+    print_table("Seconds per epoch", columns, rows)
+    return {"rows": all_rows, "seconds": seconds, "slopes": slopes}
+
+
+class PeakMemory(threading.Thread):
+    """Follows the memory of this process that no file stands behind, in bytes.
+
+    Where the system does not tell, the process's largest resident set takes its place,
+    which has the pages of mapped files in it.
+    """
+
+    def __init__(self, interval=0.001):
+        super().__init__(daemon=True)
+        self.interval = interval
+        self.peak = self.before = self.now()
+        self._done = threading.Event()
+
+    @staticmethod
+    def now():
+        try:
+            with open("/proc/self/status") as file:
+                for line in file:
+                    if line.startswith("RssAnon"):
+                        return 1024 * int(line.split()[1])
+        except OSError:
+            pass
+        import resource
+
+        unit = 1 if sys.platform == "darwin" else 1024
+        return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+    def run(self):
+        while not self._done.wait(self.interval):
+            self.peak = max(self.peak, self.now())
+
+    def growth(self):
+        """Stop; return by how much the peak was higher than the start."""
+        self._done.set()
+        self.join()
+        return max(self.peak, self.now()) - self.before
+
+
+def memory_growth(method, path):
+    """Return how much memory a method needs besides its output, in MiB.
+
+    Called in a fresh process; the estimator was fitted on some of the rows, so that
+    everything that is loaded on first use is there.
+    """
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    X = np.load(path, mmap_mode="r")
+    estimator = autoencoder().fit(X[:1000])
+    estimator.score_samples(X[:1000])
+    if method == "inverse_transform":
+        X = random_rows(len(X), N_COMPONENTS)
+    working_memory = None if method == "fit" else WORKING_MEMORY
+    with config_context(working_memory=working_memory):
+        memory = PeakMemory()
+        memory.start()
+        output = getattr(estimator, method)(X)
+        growth = memory.growth()
+    return (growth - getattr(output, "nbytes", 0)) / 2**20
+
+
+def write_rows(path, n_rows, block=100_000):
+    """Write random rows to a file, block by block."""
+    X = np.lib.format.open_memmap(path, "w+", np.float32, (n_rows, N_FEATURES))
+    for start in range(0, n_rows, block):
+        part = X[start : start + block]
+        part[...] = random_rows(len(part), seed=start)
+    X.flush()
+
+
+def measure_memory(sizes):
+    """Return the MiB that each method needs besides data and output."""
+    growth = {}
+    with tempfile.TemporaryDirectory() as directory:
+        path = Path(directory) / "rows.npy"
+        write_rows(path, sizes.max_rows)
+        data = path.stat().st_size / 2**20
+        for method in ("fit", "transform", "inverse_transform", "score_samples"):
+            # A forked process would share this one's memory.
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                growth[method] = pool.submit(memory_growth, method, path).result()
+    title = f"Peak memory beyond {data:.0f} MiB of data on disk, and beyond the output"
+    print_table(title, ["method", "MiB"], growth.items())
+    return {"rows": sizes.max_rows, "data_mib": data, "growth_mib": growth}
+
+
+def grid_search(X, n_epochs, n_jobs):
+    GridSearchCV(
+        AutoencoderTransformer(max_iter=n_epochs, random_state=0),
+        {"n_components": [5, 10, 15, 20]},
+        cv=2,
+        refit=False,
+        n_jobs=n_jobs,
+    ).fit(X)
+
+
+def measure_search(sizes):
+    """Return the seconds of a search with one and with two processes."""
+    X = random_rows(sizes.search_rows, 50)
+    grid_search(X[:100], 2, 2)
+    seconds = {1: [], 2: []}
+    for _ in range(min(3, sizes.n_repeats)):
+        for n_jobs, samples in seconds.items():
+            samples.append(time_call(grid_search, X, sizes.search_epochs, n_jobs))
+    medians = [statistics.median(samples) for samples in seconds.values()]
+    ratio = medians[0] / medians[1]
+    title = f"Seconds of a GridSearchCV, 4 latent sizes x 2 folds of {len(X)} rows"
+    columns = ["n_jobs=1", "n_jobs=2", "times faster"]
+    print_table(title, columns, [[*medians, ratio]])
+    return {"rows": len(X), "seconds": seconds, "times_faster": ratio}
+
+
+@contextmanager
+def timed_gradients():
+    """Give a list that fits inside fill with the seconds of each gradient."""
+    seconds, method = [], Objective.value_and_gradient
+
+    def timed(*args, **kwargs):
+        start = time.perf_counter()
+        result = method(*args, **kwargs)
+        seconds.append(time.perf_counter() - start)
+        return result
+
+    with patch.object(Objective, "value_and_gradient", timed):
+        yield seconds
+
+
+def gradient_seconds(X, widths, code, activation, n_gradients):
+    """Return the median over the gradients of a fit."""
+    estimator = AutoencoderTransformer(
+        code,
+        hidden_layer_sizes=widths[1:],
+        activation=activation,
+        solver="lbfgs",
+        max_iter=n_gradients,
+        random_state=0,
+    )
+    with timed_gradients() as seconds:
+        estimator.fit(X)
+    # The first allocates memory for all.
+    return statistics.median(seconds[1:])
+
+
+def measure_gradient(sizes):
+    """Return the speed of full-batch gradients."""
+    widths, code = (784, 128, 64, 32), 10
+    X = random_rows(sizes.gradient_rows, widths[0])
+    layers = layer_sizes(widths, code)
+    n_weights = sum(a * b for a, b in zip(layers, layers[1:], strict=False))
+    # Forward, by weights, by inputs: but nobody needs the gradient by the data.
+    flops = len(X) * (6 * n_weights - 2 * layers[0] * layers[1])
+    columns = ["", "milliseconds", "GFLOP/s", "sgemm GFLOP/s", "share"]
+    rows = []
+    for n_threads in THREADS:
+        with threadpool_limits(n_threads):
+            # Both in turns: the speed of a shared machine drifts.
+            for activation in ("tanh", "relu"):
+                rate = sgemm_rate()
+                seconds = gradient_seconds(
+                    X, widths, code, activation, sizes.n_gradients
+                )
+                rate = max(rate, sgemm_rate())
+                gflops = 1e-9 * flops / seconds
+                label = f"{activation}, {n_threads} BLAS thread(s)"
+                rows.append([label, 1e3 * seconds, gflops, rate, gflops / rate])
+    print_table(f"Full-batch gradient over {len(X)} rows", columns, rows)
+    return [dict(zip(["case", *columns[1:]], row, strict=True)) for row in rows]
+
+
+def measure_latency(sizes):
+    """Return the microseconds that one row takes."""
+    X = random_rows(5000)
+    transformers = {
+        "sklearn_ae": autoencoder().fit(X),
+        "PCA": PCA(N_COMPONENTS).fit(X),
+    }
+    samples = {name: [] for name in transformers}
+    for i in range(sizes.n_latencies):
+        row = X[i % len(X)][None]
+        for name, transformer in transformers.items():
+            samples[name].append(1e6 * time_call(transformer.transform, row))
+    medians = {name: statistics.median(values) for name, values in samples.items()}
+    ratio = medians["sklearn_ae"] / medians["PCA"]
+    columns = [*medians, "ratio"]
+    rows = [[*medians.values(), ratio]]
+    print_table("Microseconds of transform, one row", columns, rows)
+    return {"microseconds": medians, "ratio": ratio}
+
+
+def measure_import(sizes):
+    """Return the seconds of interpreters that only import something."""
+    modules = ["sys", "sklearn.neural_network", "sklearn_ae"]
+    samples = {module: [] for module in modules}
+    for _ in range(1 + sizes.n_repeats):
+        for module, values in samples.items():
+            command = [sys.executable, "-c", f"import {module}"]
+            values.append(time_call(subprocess.run, command, check=True))
+    # The first time, files come from the disk and may be compiled.
+    medians = {name: statistics.median(values[1:]) for name, values in samples.items()}
+    print_table("Seconds of import", ["module", "seconds"], medians.items())
+    return medians
+
+
+SECTIONS = {
+    "time": measure_time,
+    "memory": measure_memory,
+    "search": measure_search,
+    "gradient": measure_gradient,
+    "latency": measure_latency,
+    "import": measure_import,
+}
+
+
+def plot(path, result):
+    """Draw seconds per epoch against rows, a line for each number of threads."""
+    figure, ax = pyplot().subplots(figsize=(5, 4), layout="constrained")
+    for n_threads, seconds in result["seconds"].items():
+        slope = result["slopes"][n_threads]
+        label = f"{n_threads} BLAS thread(s), slope {slope:.2f}"
+        ax.plot(result["rows"], seconds, marker="o", label=label)
+    ax.set(xscale="log", yscale="log", ylabel="seconds per epoch")
+    ax.set_xlabel(f"rows of {N_FEATURES} float32 features")
+    ax.grid(which="both", alpha=0.2)
+    ax.legend(frameon=False)
+    figure.savefig(path, dpi=150)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--sections", nargs="*", choices=SECTIONS, default=SECTIONS)
+    parser.add_argument("--max-rows", type=int, default=1_000_000)
+    parser.add_argument("--quick", action="store_true", help="small, to try it")
+    parser.add_argument("--json", help="where to write all measurements")
+    parser.add_argument("--plot", help="where to draw the time per epoch")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    # For the processes of joblib, too.
+    os.environ["PYTHONWARNINGS"] = "ignore"
+
+    report = {"header": report_header()}
+    sizes = Sizes.quick if options.quick else Sizes
+    for name in options.sections:
+        report[name] = SECTIONS[name](sizes(options.max_rows))
+        write_json(options.json, report)
+    if options.plot and "time" in report:
+        plot(options.plot, report["time"])
+
+
+if __name__ == "__main__":
+    main()
