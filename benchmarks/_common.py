@@ -63,7 +63,7 @@ def time_call(function, *args, **kwargs):
 
 
 def installed(peers):
-    """Keep those of ``{name: (modules, ...)}`` that can be imported; name the others."""
+    """Keep those of ``{name: (modules, ...)}`` that are there; name the others."""
     kept = {}
     for name, (modules, *rest) in peers.items():
         if all(map(importlib.util.find_spec, modules.split())):

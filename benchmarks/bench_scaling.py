@@ -9,7 +9,8 @@
 - gradient: one full-batch gradient of 784-128-64-32-10-... in L-BFGS, as GFLOP/s and as
   a share of what a large float32 matrix product reaches with as many threads.
 - latency: `transform` of a single row, beside PCA, in turns.
-- import: seconds of a Python that imports the package, or its neighbour, in turns.
+- import: seconds of a Python that imports the package, or its neighbour, or sys, which
+  costs nothing, in turns.
 
     pip install -e ".[plots]"
     python benchmarks/bench_scaling.py --json scaling.json --plot scaling.png
@@ -72,7 +73,19 @@ class Sizes:
 
     @classmethod
     def quick(cls, max_rows):
-        return cls(min(max_rows, 3000), 1, 200, 2, 300, 4, 20)
+        return cls(
+            min(max_rows, 30_000),
+            n_repeats=1,
+            search_rows=200,
+            search_epochs=2,
+            gradient_rows=300,
+            n_gradients=4,
+            n_latencies=20,
+        )
+
+
+def threads_label(n_threads):
+    return f"{n_threads} BLAS thread" + "s" * (n_threads > 1)
 
 
 def random_rows(n_rows, n_features=N_FEATURES, seed=0):
@@ -100,29 +113,33 @@ def epoch_seconds(X):
 
 def measure_time(sizes):
     """Return seconds per epoch, and the slopes of their logarithms."""
-    all_rows = [round(10 ** (k / 2)) for k in range(4, 40)]
     least = min(10_000, sizes.max_rows // 10)
+    all_rows = [round(10 ** (k / 2)) for k in range(20)]
     all_rows = [n for n in all_rows if least <= n <= sizes.max_rows]
     seconds = {n_threads: [] for n_threads in THREADS}
     for n_rows in all_rows:
         X = random_rows(n_rows)
         samples = {n_threads: [] for n_threads in THREADS}
         # Many rows are a long measurement, and need less repetition.
-        for _ in range(sizes.n_repeats if n_rows <= 100_000 else 2):
+        for _ in range(sizes.n_repeats if n_rows <= 100_000 else 3):
             for n_threads in THREADS:
                 with threadpool_limits(n_threads):
                     samples[n_threads].append(epoch_seconds(X))
         for n_threads in THREADS:
             seconds[n_threads].append(statistics.median(samples[n_threads]))
-    slopes = {
-        n_threads: float(np.polyfit(np.log(all_rows), np.log(values), 1)[0])
-        for n_threads, values in seconds.items()
-    }
+    slopes = {n: log_slope(all_rows, values) for n, values in seconds.items()}
     rows = [list(cells) for cells in zip(all_rows, *seconds.values(), strict=True)]
     rows.append(["log-log slope", *slopes.values()])
-    columns = ["rows", *(f"{n} BLAS thread(s)" for n in THREADS)]
+    columns = ["rows", *map(threads_label, THREADS)]
     print_table("Seconds per epoch", columns, rows)
     return {"rows": all_rows, "seconds": seconds, "slopes": slopes}
+
+
+def log_slope(x, y):
+    """Return the slope of log y over log x."""
+    # On few rows, noise can be larger than a difference.
+    y = np.maximum(y, 1e-6)
+    return float(np.polyfit(np.log(x), np.log(y), 1)[0])
 
 
 class PeakMemory(threading.Thread):
@@ -286,7 +303,7 @@ def measure_gradient(sizes):
                 )
                 rate = max(rate, sgemm_rate())
                 gflops = 1e-9 * flops / seconds
-                label = f"{activation}, {n_threads} BLAS thread(s)"
+                label = f"{activation}, {threads_label(n_threads)}"
                 rows.append([label, 1e3 * seconds, gflops, rate, gflops / rate])
     print_table(f"Full-batch gradient over {len(X)} rows", columns, rows)
     return [dict(zip(["case", *columns[1:]], row, strict=True)) for row in rows]
@@ -316,10 +333,13 @@ def measure_import(sizes):
     """Return the seconds of interpreters that only import something."""
     modules = ["sys", "sklearn.neural_network", "sklearn_ae"]
     samples = {module: [] for module in modules}
+    # Compiled once, as usual, whatever this environment says.
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
     for _ in range(1 + sizes.n_repeats):
         for module, values in samples.items():
             command = [sys.executable, "-c", f"import {module}"]
-            values.append(time_call(subprocess.run, command, check=True))
+            seconds = time_call(subprocess.run, command, check=True, env=environment)
+            values.append(seconds)
     # The first time, files come from the disk and may be compiled.
     medians = {name: statistics.median(values[1:]) for name, values in samples.items()}
     print_table("Seconds of import", ["module", "seconds"], medians.items())
@@ -341,7 +361,7 @@ def plot(path, result):
     figure, ax = pyplot().subplots(figsize=(5, 4), layout="constrained")
     for n_threads, seconds in result["seconds"].items():
         slope = result["slopes"][n_threads]
-        label = f"{n_threads} BLAS thread(s), slope {slope:.2f}"
+        label = f"{threads_label(n_threads)}, slope {slope:.2f}"
         ax.plot(result["rows"], seconds, marker="o", label=label)
     ax.set(xscale="log", yscale="log", ylabel="seconds per epoch")
     ax.set_xlabel(f"rows of {N_FEATURES} float32 features")

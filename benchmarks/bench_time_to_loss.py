@@ -29,6 +29,7 @@ import time
 import warnings
 from collections import namedtuple
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -259,9 +260,7 @@ def our_curve(problem):
     losses = []
     for theta in thetas:
         views = model.network.views(theta)
-        losses.append(
-            problem.loss(lambda X, views=views: model.reconstruct(views, X)),
-        )
+        losses.append(problem.loss(partial(model.reconstruct, views)))
     return list(map(list, zip(seconds, losses, strict=True)))
 
 
@@ -342,7 +341,9 @@ def plot(path, results):
         ax.set(xscale="log", yscale="log", title=label, xlabel="seconds of training")
         ax.grid(which="both", alpha=0.2)
     axes[0][0].set_ylabel("held-out mean squared error")
-    axes[0][0].legend(frameon=False)
+    lines, names = axes[0][0].get_legend_handles_labels()
+    place, n_columns = "outside lower center", min(6, 3 * n)
+    figure.legend(lines, names, loc=place, ncols=n_columns, frameon=False)
     figure.savefig(path, dpi=150)
 
 

@@ -19,6 +19,7 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._compat import _check_sample_weight, _fit_context
+from ._linear import principal_axes, write_linear_start
 from ._model import Model
 from ._parameters import AutoencoderParameters
 from ._rows import Rows, block_length
@@ -440,6 +441,9 @@ class BaseAutoencoder(
             )
         if not warm:
             self._theta = model.initial_theta(self.mean_, rng)
+            if network.has_linear_path:
+                axes = principal_axes(rows, scaling)
+                write_linear_start(network, self._theta, axes, model.targets_are_inputs)
         self.n_components_, self._model = n_components, model
 
     def _store(self, solution, value):

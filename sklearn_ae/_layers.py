@@ -21,6 +21,9 @@ def _ones(n, dtype):
 class Dense:
     """A fully connected layer, ``activation(x @ weight + bias)``.
 
+    With `n_direct` > 0 the layer also sees what its half of the network started from:
+    the weight has as many rows more, a linear path around the layers between.
+
     A layer knows its shapes and its mathematics and holds no numbers: parameters and
     memory come from outside. Another kind of layer (a convolution, say) has the same
     attributes and methods.
@@ -32,15 +35,19 @@ class Dense:
 
     activation : Activation
         The function applied to each unit.
+
+    n_direct : int
+        Width of what comes around the layers between; 0 if nothing does.
     """
 
     n_inputs: int
     n_outputs: int
     activation: Activation
+    n_direct: int = 0
 
     @property
     def weight_shape(self):
-        return (self.n_inputs, self.n_outputs)
+        return (self.n_inputs + self.n_direct, self.n_outputs)
 
     @property
     def bias_shape(self):
@@ -60,9 +67,9 @@ class Dense:
         Uniform in +-sqrt(6 / n_inputs) after a rectifier (He et al. 2015, eq. 10), in
         +-sqrt(6 / (n_inputs + n_outputs)) otherwise (Glorot & Bengio 2010, eq. 16).
         """
-        fan = self.n_inputs
+        fan, n_outputs = self.weight_shape
         if not self.activation.rectifier:
-            fan += self.n_outputs
+            fan += n_outputs
         bound = sqrt(6 / fan)
         return rng.uniform(-bound, bound, self.weight_shape)
 
@@ -74,15 +81,20 @@ class Dense:
         z = np.empty((n_rows, self.n_outputs), dtype)
         return z, (z if self.activation.in_place else np.empty_like(z))
 
-    def forward(self, weight, bias, x, buffers):
+    def forward(self, weight, bias, x, buffers, direct=None):
         """Return the layer's output for the rows `x`, written into `buffers`."""
         z, a = buffers
-        x.dot(weight, z)
+        # Methods, as `np.dot` takes time to find out whose `dot` it is.
+        if self.n_direct:
+            x.dot(weight[: self.n_inputs], z)
+            np.add(z, direct.dot(weight[self.n_inputs :]), z)
+        else:
+            x.dot(weight, z)
         np.add(z, bias, z)
         self.activation.forward(z, a)
         return a
 
-    def backward(self, weight, x, buffers, delta, gradient, delta_x=None):
+    def backward(self, weight, x, buffers, delta, gradient, delta_x=None, direct=None):
         """Turn the gradient by the output into that by the parameters and the input.
 
         Parameters
@@ -91,18 +103,28 @@ class Dense:
         x, buffers
             As in the `forward` before; the buffers are overwritten.
         delta : ndarray of shape (n_rows, n_outputs)
-            Gradient by the output, overwritten.
+            Gradient by the output on entry, by what the activation got on exit.
         gradient : (ndarray of shape `weight_shape`, ndarray of shape `bias_shape`)
             Where the gradient by the parameters is written.
         delta_x : ndarray of shape (n_rows, n_inputs) or None
             Where the gradient by the input is written, if anyone needs it.
+        direct : ndarray of shape (n_rows, n_direct) or None
+            As in `forward`.
         """
         if self.activation.name != "identity":
             z, a = buffers
             self.activation.derivative(z, a)
             np.multiply(delta, a, delta)
         weight_gradient, bias_gradient = gradient
-        x.T.dot(delta, weight_gradient)
         _ones(len(delta), delta.dtype).dot(delta, bias_gradient)
+        if self.n_direct:
+            direct.T.dot(delta, weight_gradient[self.n_inputs :])
+            weight = weight[: self.n_inputs]
+            weight_gradient = weight_gradient[: self.n_inputs]
+        x.T.dot(delta, weight_gradient)
         if delta_x is not None:
             delta.dot(weight.T, delta_x)
+
+    def direct_delta(self, weight, delta):
+        """Return the gradient by what came directly, after `backward`."""
+        return delta.dot(weight[self.n_inputs :].T)

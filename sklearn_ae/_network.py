@@ -47,19 +47,31 @@ class Network:
         activation="tanh",
         code_activation="identity",
         output_activation="identity",
+        linear_path=False,
     ):
-        """Dense layers down to the code, and the same widths back up."""
+        """Dense layers down to the code, and the same widths back up.
+
+        With `linear_path`, code and output also see what their half started from.
+        """
         widths = (n_features, *hidden_layer_sizes, n_components)
         n_hidden = len(hidden_layer_sizes)
         names = [activation] * n_hidden + [code_activation]
         names += [activation] * n_hidden + [output_activation]
+        n_direct = [0] * len(names)
+        if linear_path and n_hidden:
+            n_direct[n_hidden], n_direct[-1] = n_features, n_components
         layers = [
-            Dense(n_inputs, n_outputs, ACTIVATIONS[name])
-            for (n_inputs, n_outputs), name in zip(
-                pairwise(widths + widths[-2::-1]), names, strict=True
+            Dense(n_inputs, n_outputs, ACTIVATIONS[name], n)
+            for (n_inputs, n_outputs), name, n in zip(
+                pairwise(widths + widths[-2::-1]), names, n_direct, strict=True
             )
         ]
         return cls(layers, n_hidden + 1)
+
+    @property
+    def has_linear_path(self):
+        """Whether code and output also see what their half started from."""
+        return self.layers[-1].n_direct > 0
 
     def views(self, theta):
         """Return (weight, bias) of each layer: views of `theta`, not copies."""
@@ -113,10 +125,13 @@ class Network:
         -------
         output : ndarray of shape (n_rows, width of the last of these layers)
         """
+        start = x
         for i in range(*part.indices(len(self.layers))):
+            if i == self.n_encoder_layers:
+                start = x
             layer, (weight, bias) = self.layers[i], views[i]
             memory = buffers[i] if buffers else layer.buffers(len(x), x.dtype)
-            x = layer.forward(weight, bias, x, memory)
+            x = layer.forward(weight, bias, x, memory, start)
         return x
 
     def backward(self, views, x, buffers, deltas, gradients):
@@ -136,7 +151,15 @@ class Network:
         gradients : list of (weight gradient, bias gradient)
             Written; views of one flat array as `views` makes them.
         """
+        n_encoder, last = self.n_encoder_layers, len(self.layers) - 1
+        start = buffers[n_encoder - 1][1]
         for i in reversed(range(len(self.layers))):
+            if i == n_encoder - 1:
+                start = x
+                if self.has_linear_path:
+                    deltas[i] += self.layers[last].direct_delta(
+                        views[last][0], deltas[last]
+                    )
             self.layers[i].backward(
                 views[i][0],
                 buffers[i - 1][1] if i else x,
@@ -144,4 +167,5 @@ class Network:
                 deltas[i],
                 gradients[i],
                 deltas[i - 1] if i else None,
+                start,
             )

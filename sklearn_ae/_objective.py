@@ -115,9 +115,7 @@ class Objective:
         if network.layers[-1].activation.name != "identity":
             # The loss may write into `raw`, whose values the layer's derivative needs.
             raw = raw.copy()
-        loss_sum, delta = model.loss.value_and_gradient(
-            targets, raw, sample_weight
-        )
+        loss_sum, delta = model.loss.value_and_gradient(targets, raw, sample_weight)
         deltas = [*workspace.deltas, delta]
         network.backward(views, inputs, workspace.buffers, deltas, workspace.gradients)
         weight_sum = len(X) if sample_weight is None else float(sample_weight.sum())

@@ -48,11 +48,11 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         See :class:`AutoencoderTransformer`. With "per_feature" losses and scores are
         those of the scaled data, without units.
 
-    hidden_layer_sizes, activation, code_activation, output_activation, loss, alpha, \
-l1_ratio, solver, batch_size, n_accumulate, learning_rate, learning_rate_init, \
-power_t, momentum, nesterovs_momentum, beta_1, beta_2, epsilon, clip_norm, max_iter, \
-tol, early_stopping, validation_fraction, n_iter_no_change, warm_start, shuffle, \
-random_state, verbose :
+    hidden_layer_sizes, activation, linear_path, code_activation, output_activation, \
+loss, alpha, l1_ratio, solver, batch_size, n_accumulate, learning_rate, \
+learning_rate_init, power_t, momentum, nesterovs_momentum, beta_1, beta_2, epsilon, \
+clip_norm, max_iter, tol, early_stopping, validation_fraction, n_iter_no_change, \
+warm_start, shuffle, random_state, verbose :
         See :class:`AutoencoderTransformer`.
 
     Attributes
@@ -95,6 +95,7 @@ scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_cur
         contamination: float | str = "auto",
         hidden_layer_sizes: int | Sequence[int] = (128,),
         activation: str = "tanh",
+        linear_path: bool = True,
         code_activation: str = "identity",
         output_activation: str = "auto",
         loss: str | Loss = "squared_error",
@@ -115,9 +116,9 @@ scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_cur
         clip_norm: float | str | None = "auto",
         max_iter: int = 200,
         tol: float = 1e-4,
-        early_stopping: bool = False,
+        early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: int = 20,
         warm_start: bool = False,
         shuffle: bool = True,
         random_state: int | np.random.RandomState | None = None,
@@ -127,6 +128,7 @@ scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_cur
             n_components,
             hidden_layer_sizes=hidden_layer_sizes,
             activation=activation,
+            linear_path=linear_path,
             code_activation=code_activation,
             output_activation=output_activation,
             loss=loss,

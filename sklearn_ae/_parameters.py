@@ -30,6 +30,7 @@ class AutoencoderParameters(BaseEstimator):
             Interval(Integral, 1, None, closed="left"),
         ],
         "activation": [StrOptions(set(ACTIVATIONS))],
+        "linear_path": ["boolean"],
         "code_activation": [StrOptions(set(ACTIVATIONS))],
         "output_activation": [StrOptions({"auto", "exp", *ACTIVATIONS})],
         "loss": [
@@ -63,7 +64,7 @@ class AutoencoderParameters(BaseEstimator):
         ],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
@@ -78,6 +79,7 @@ class AutoencoderParameters(BaseEstimator):
         *,
         hidden_layer_sizes: int | Sequence[int] = (128,),
         activation: str = "tanh",
+        linear_path: bool = True,
         code_activation: str = "identity",
         output_activation: str = "auto",
         loss: str | Loss = "squared_error",
@@ -98,9 +100,9 @@ class AutoencoderParameters(BaseEstimator):
         clip_norm: float | str | None = "auto",
         max_iter: int = 200,
         tol: float = 1e-4,
-        early_stopping: bool = False,
+        early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
-        n_iter_no_change: int = 10,
+        n_iter_no_change: int = 20,
         warm_start: bool = False,
         shuffle: bool = True,
         random_state: int | np.random.RandomState | None = None,
@@ -109,6 +111,7 @@ class AutoencoderParameters(BaseEstimator):
         self.n_components = n_components
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
+        self.linear_path = linear_path
         self.code_activation = code_activation
         self.output_activation = output_activation
         self.loss = loss

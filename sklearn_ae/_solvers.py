@@ -68,6 +68,10 @@ class Stopping:
 
     callback : callable(n_iter, value, validation_value), optional
         Called after each iteration.
+
+    may_stay : bool
+        Whether the initial parameters are a result like any other. If not, not to get
+        below their value is a failure.
     """
 
     max_iter: int
@@ -75,6 +79,7 @@ class Stopping:
     n_iter_no_change: int
     validate: Callable | None = None
     callback: Callable | None = None
+    may_stay: bool = False
 
 
 @dataclass
@@ -469,7 +474,7 @@ def _settle(tracker, last, evaluate, outcome):
             tracker.best_theta = last
     # Below 1e-6 of what predicting the mean costs, differences are rounding errors.
     margin = max(tracker.rule.tol * abs(tracker.initial), 1e-6)
-    worse = value > tracker.initial + margin
+    worse = value > tracker.initial + margin and not tracker.rule.may_stay
     if outcome.converged and worse and tracker.best >= tracker.initial:
         return Outcome.NO_PROGRESS
     return outcome

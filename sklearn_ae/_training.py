@@ -34,14 +34,14 @@ from ._threads import Sharing
 # learning_rate_init="auto", by solver
 LEARNING_RATES = {"adam": 0.003, "sgd": 0.05}
 
-# Multiplications of a block's rows with all weights from which threads gain.
-LARGE_BLOCK = 10_000_000
-
-# Parameters from which BLAS gains by several threads in a minibatch.
-LARGE_NETWORK = 200_000
+# Rows at a time times weights from which threads gain.
+LARGE_BLOCK = 20_000_000
 
 # Data up to this size are scaled before training, in a copy.
 SCALED_AHEAD_BYTES = 16 * 2**20
+
+# early_stopping="auto" sets rows aside if there are so many.
+LEAST_TO_SPLIT = 64
 
 # clip_norm="auto", by solver: without it "sgd" diverges where units are unbounded.
 CLIP_NORMS = {"adam": None, "sgd": 0.3}
@@ -104,6 +104,7 @@ def make_network(params, n_features, n_components):
         activation=params.activation,
         code_activation=params.code_activation,
         output_activation=output,
+        linear_path=params.linear_path and params.activation != "identity",
     )
 
 
@@ -137,10 +138,12 @@ def choose_sharing(params, solver, model, rows):
     network, block_rows = model.network, block_length(model.row_bytes)
     n_rows = len(rows)
     if solver != "lbfgs":
-        n_rows = min(n_rows, choose_batch_size(params, rows) * params.n_accumulate)
+        n_rows = min(
+            n_rows, choose_batch_size(params, network, rows) * params.n_accumulate
+        )
     if n_rows > block_rows and block_rows * network.n_weights > LARGE_BLOCK:
         return Sharing.ROWS
-    if network.n_parameters > LARGE_NETWORK and solver != "lbfgs":
+    if n_rows * network.n_weights > LARGE_BLOCK and solver != "lbfgs":
         return Sharing.PRODUCTS
     return Sharing.NOTHING
 
@@ -170,7 +173,7 @@ def train(params, solver, model, theta, rows, rng, map_parts=map):
     if solver != "svd":
         model, rows = _scaled_ahead(model, rows)
     training, validation = rows, None
-    if params.early_stopping and solver != "svd":
+    if solver != "svd" and _stops_early(params, rows):
         training, validation = _split(params, rows, rng)
     objective = Objective(model, _penalty(params), theta.dtype, map=map_parts)
     evaluate = partial(objective.value, rows=training)
@@ -180,6 +183,8 @@ def train(params, solver, model, theta, rows, rng, map_parts=map):
         n_iter_no_change=params.n_iter_no_change,
         validate=validation and partial(objective.mean_loss, rows=validation),
         callback=_reporter(params, model.unit) if params.verbose else None,
+        # PCA is, if rows set aside say that nothing else is better.
+        may_stay=validation is not None and model.network.has_linear_path,
     )
     if solver == "svd":
         solution = _solve_linear(params, model, theta, training)
@@ -212,11 +217,14 @@ def train_once(params, solver, model, theta, rows, rng, optimizer):
     )
 
 
-def choose_batch_size(params, rows):
+def choose_batch_size(params, network, rows):
     """Return the batch size that the parameter `batch_size` stands for."""
-    if params.batch_size == "auto":
-        return min(max(32, len(rows) // 30), 256, len(rows))
-    return min(params.batch_size, len(rows))
+    batch_size = params.batch_size
+    if batch_size == "auto":
+        # A step of Adam takes as long as some fifty rows, however few there are.
+        few_steps = network.n_parameters // 10_000
+        batch_size = min(max(32, len(rows) // 30, few_steps), 256)
+    return min(batch_size, len(rows))
 
 
 def choose_clip_norm(params, solver):
@@ -249,7 +257,8 @@ def _penalty(params):
 
 def _batches(params, objective, rows, rng):
     """Return the batches of one epoch."""
-    n_rows = choose_batch_size(params, rows) * params.n_accumulate
+    n_rows = choose_batch_size(params, objective.model.network, rows)
+    n_rows *= params.n_accumulate
     return objective.minibatches(rows, n_rows, rng if params.shuffle else None)
 
 
@@ -259,6 +268,13 @@ def _scaled_ahead(model, rows):
         return model, rows
     scaled = Rows(model.input_scaling.apply(rows.array()), rows.weights())
     return model.on_scaled_rows(), scaled
+
+
+def _stops_early(params, rows):
+    """Return whether the parameter `early_stopping` asks for validation."""
+    if params.early_stopping == "auto":
+        return len(rows) >= LEAST_TO_SPLIT
+    return params.early_stopping
 
 
 def _split(params, rows, rng):

@@ -8,7 +8,8 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     An encoder maps each row x to a code of `n_components` numbers, a decoder maps the
     code back to a reconstruction. Both are trained to make the two alike. It is to PCA
-    what a curve is to a line; with linear layers it *is* PCA.
+    what a curve is to a line; with linear layers it *is* PCA, and by default training
+    starts from PCA and stops when rows set aside are not reconstructed better any more.
 
     Training minimises, over all weights w and biases,
 
@@ -40,6 +41,13 @@ class AutoencoderTransformer(BaseAutoencoder):
     activation : str, default="tanh"
         Activation of the hidden layers: "identity", "relu", "leaky_relu" (slope 0.01),
         "tanh", "logistic", "elu", "gelu", "silu" or "softplus".
+
+    linear_path : bool, default=True
+        Whether to add a linear map around the hidden layers, from data to code and from
+        code to output. It starts as PCA and the layers beside it start with nothing to
+        add, so training begins where PCA ends. False is the plain network. (For the
+        losses "binary_cross_entropy" and "poisson", and with a bounded output, only
+        the encoder starts as PCA.)
 
     code_activation : str, default="identity"
         Activation of the code, one of the same. The default leaves codes unbounded, as
@@ -89,7 +97,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         - "auto": "svd" where it applies, else "adam".
 
     batch_size : int or "auto", default="auto"
-        Rows in a minibatch. "auto" is a thirtieth of all, but between 32 and 256.
+        Rows in a minibatch. "auto" is a thirtieth of all or a ten thousandth
+        of the number of parameters, whichever is more, but between 32 and 256.
 
     n_accumulate : int, default=1
         Minibatches whose gradients are added up before each step.
@@ -132,14 +141,15 @@ default="cosine"
     tol : float, default=1e-4
         Smallest relative decrease of the loss that counts as an improvement.
 
-    early_stopping : bool, default=False
+    early_stopping : bool or "auto", default="auto"
         Whether to set some rows aside, to stop when the loss on them has stopped
-        improving, and to return the parameters that were best on them.
+        improving, and to return the parameters that were best on them, be it those of
+        PCA that training started from. "auto" does so with 64 rows or more.
 
     validation_fraction : float in (0, 1), default=0.1
         Fraction of the rows to set aside for early stopping.
 
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int, default=20
         Training stops after this many iterations without an improvement.
 
     warm_start : bool, default=False
@@ -169,9 +179,10 @@ default="cosine"
         Names of the features, if X had names that are all strings.
 
     coefs_ : list of ndarray
-        The weights of each layer, of shape (width before, width). Views: the fitted
-        model is one flat array. They apply to ``(X - mean_) / scale_``, or to X with
-        ``scaling=None``.
+        The weights of each layer, of shape (width before, width). With a linear path,
+        those of code and output have more rows below: for the data, and for the code.
+        Views: the fitted model is one flat array. They apply to ``(X - mean_) /
+        scale_``, or to X with ``scaling=None``.
 
     intercepts_ : list of ndarray
         The biases of each layer, of shape (width,).

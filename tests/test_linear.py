@@ -77,6 +77,7 @@ def test_lbfgs_finds_pca():
         2,
         hidden_layer_sizes=(),
         solver="lbfgs",
+        early_stopping=False,
         tol=1e-12,
         max_iter=5000,
         random_state=0,
@@ -103,7 +104,7 @@ def test_penalised_solution_is_the_minimum(alpha):
     common = {"hidden_layer_sizes": (), "alpha": alpha, "random_state": 0}
     exact = AutoencoderTransformer(2, **common).fit(X)
     found = AutoencoderTransformer(
-        2, solver="lbfgs", tol=1e-12, max_iter=5000, **common
+        2, solver="lbfgs", early_stopping=False, tol=1e-12, max_iter=5000, **common
     ).fit(X)
     assert exact.solver_ == "svd"
     assert_allclose(exact.loss_, found.loss_, rtol=1e-6)
@@ -130,5 +131,39 @@ def test_svd_where_it_does_not_apply():
     ):
         with pytest.raises(ValueError, match="solver='svd' needs a linear network"):
             AutoencoderTransformer(2, solver="svd", **params).fit(X)
-        quick = AutoencoderTransformer(2, max_iter=2, **params).fit(X)
+        quick = AutoencoderTransformer(2, max_iter=9, **params).fit(X)
         assert quick.solver_ == "adam"
+
+
+@pytest.mark.parametrize("scaling", ["global", "per_feature", None])
+@pytest.mark.parametrize("hidden_layer_sizes", [(8,), (8, 6)])
+def test_training_starts_as_pca(hidden_layer_sizes, scaling):
+    X = load_digits().data[:300, 10:30]
+    weight = np.random.RandomState(0).uniform(0.5, 2, size=300)
+    params = {"n_components": 5, "scaling": scaling, "random_state": 0}
+    network = {"hidden_layer_sizes": hidden_layer_sizes, "max_iter": 1}
+    # No step is so small that it improves a validation loss by half.
+    start = AutoencoderTransformer(
+        **params, **network, early_stopping=True, tol=0.5, learning_rate_init=1e-12
+    ).fit(X, sample_weight=weight)
+    pca = AutoencoderTransformer(**params, solver="svd", activation="identity")
+    pca.fit(X, sample_weight=weight)
+    assert_allclose(start.transform(X), pca.transform(X), atol=1e-6)
+    assert_allclose(start.reconstruct(X), pca.reconstruct(X), atol=1e-5)
+
+
+def test_validation_may_stay_at_pca_without_a_warning():
+    X = np.random.RandomState(0).normal(size=(100, 6))
+    stayed = AutoencoderTransformer(2, random_state=0).fit(X)
+    pca = AutoencoderTransformer(2, solver="svd", activation="identity").fit(X)
+    fresh = np.random.RandomState(1).normal(size=(1000, 6))
+    assert stayed.score(fresh) > pca.score(fresh) - 0.01
+
+
+def test_training_from_pca_ends_above_it():
+    X = load_digits().data
+    train, test = X[:1200], X[1200:]
+    pca = AutoencoderTransformer(8, activation="identity").fit(train)
+    assert AutoencoderTransformer(8, random_state=0).fit(train).score(test) > (
+        pca.score(test) + 0.05
+    )

@@ -70,3 +70,25 @@ def test_same_seed_same_start_in_both_precisions():
         network.initial_theta(np.random.RandomState(3), np.float32),
         start.astype(np.float32),
     )
+
+
+@pytest.mark.parametrize("hidden_layer_sizes", [(4,), (5, 4)])
+def test_gradient_with_a_linear_path(hidden_layer_sizes):
+    rng = np.random.RandomState(0)
+    network = Network.mirrored(6, hidden_layer_sizes, 3, linear_path=True)
+    assert network.has_linear_path
+    theta = network.initial_theta(rng, np.float64)
+    X, direction = rng.normal(size=(2, 7, 6))
+    buffers = network.buffers(7, np.float64)
+    deltas = [np.empty_like(a) for _, a in buffers[:-1]] + [direction.copy()]
+    gradient = np.empty_like(theta)
+    views = network.views(theta)
+    network.forward(views, X, buffers=buffers)
+    network.backward(views, X, buffers, deltas, network.views(gradient))
+
+    def value(theta):
+        return np.vdot(network.forward(network.views(theta), X), direction)
+
+    steps = 1e-6 * np.eye(len(theta))
+    numeric = [(value(theta + s) - value(theta - s)) / 2e-6 for s in steps]
+    assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-8)
