@@ -27,12 +27,15 @@ from ._scaling import fit_scaling, mean_and_variance
 from ._solvers import SGD, Adam, Outcome
 from ._threads import threads
 from ._training import (
+    check_noise,
     choose_n_components,
+    choose_noise,
     choose_sharing,
     choose_solver,
     make_loss,
     make_network,
     make_optimizer,
+    split,
     train,
     train_once,
 )
@@ -88,6 +91,7 @@ class BaseAutoencoder(
     n_components_: int
     n_features_in_: int
     mean_: np.ndarray
+    noise_: tuple[float, float] | None
     solver_: str
     n_iter_: int
     loss_: float
@@ -138,14 +142,23 @@ class BaseAutoencoder(
             rows = self._check_training_data(X, sample_weight, dtype, reset=True)
             rng = check_random_state(self.random_state)
             self._start(rows, rng, warm)
-            self.solver_ = choose_solver(self, self._model)
+            self.solver_ = choose_solver(self, self._model, self.noise_)
             solver, model, theta = self.solver_, self._model, self._theta
+            training, validation = split(self, solver, rows, rng)
             with threads(choose_sharing(self, solver, model, rows)) as map_parts:
                 solution, value = train(
-                    self, solver, model, theta, rows, rng, map_parts
+                    self,
+                    solver,
+                    model,
+                    theta,
+                    training,
+                    validation,
+                    rng,
+                    self.noise_,
+                    map_parts,
                 )
             self._store(solution, value)
-            self._finish(rows)
+            self._finish(rows, training, validation, rng)
         return self
 
     @available_if(_supports_partial_fit)
@@ -200,7 +213,7 @@ class BaseAutoencoder(
                 self._optimizer = make_optimizer(self, solver, self._theta)
                 self.solver_ = solver
             if self._step(rows) or first:
-                self._finish(rows)
+                self._finish(rows, rows, None, self._rng)
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -392,6 +405,8 @@ class BaseAutoencoder(
         return X
 
     def _check_training_data(self, X, sample_weight, dtype, reset):
+        check_noise(self.noise)
+        self._check_own_parameters()
         X = validate_data(
             self, X, dtype=dtype, ensure_min_samples=2 if reset else 1, reset=reset
         )
@@ -430,7 +445,8 @@ class BaseAutoencoder(
             mean, variance = mean_and_variance(rows)
             self.mean_ = mean.astype(rows.X.dtype)
             scaling = fit_scaling(mean, variance, self.scaling, rows.X.dtype)
-            n_components = choose_n_components(self, rows, scaling)
+            self.noise_ = choose_noise(self, len(rows))
+            n_components = choose_n_components(self, rows, scaling, self.noise_)
         network = make_network(self, rows.n_features, n_components)
         model = Model.assemble(network, make_loss(self), scaling)
         if warm and not model.takes_parameters_of(self._model):
@@ -471,7 +487,14 @@ class BaseAutoencoder(
         """Take one pass over some rows, on copies; return whether it went well."""
         theta, optimizer = self._theta.copy(), deepcopy(self._optimizer)
         value = train_once(
-            self, self.solver_, self._model, theta, rows, self._rng, optimizer
+            self,
+            self.solver_,
+            self._model,
+            theta,
+            rows,
+            self._rng,
+            self.noise_,
+            optimizer,
         )
         if not (isfinite(value) and np.isfinite(theta).all()):
             message = Outcome.NON_FINITE.value.format(n_iter=self.n_iter_ + 1)
@@ -483,5 +506,8 @@ class BaseAutoencoder(
         self.loss_curve_ = [*self.loss_curve_, self.loss_]
         return True
 
-    def _finish(self, rows):
+    def _check_own_parameters(self):
+        """Raise ValueError before any work starts; a hook for subclasses."""
+
+    def _finish(self, rows, training, validation, rng):
         """Do what follows training; a hook for subclasses."""

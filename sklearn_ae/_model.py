@@ -118,13 +118,15 @@ class Model:
         """Return the network's raw output for rows."""
         return self.network.forward(views, self._inputs(X))
 
-    def losses(self, views, X):
+    def losses(self, views, X, corrupt=None):
         """Return the loss of each cell; times `unit` it is in the units of the data.
 
-        Where it cannot be computed any more, it is infinite.
+        Where it cannot be computed any more, it is infinite. The network's inputs go
+        through `corrupt` if that is given.
         """
-        target = self.target_scaling.apply(X)
-        losses = self.loss.elementwise(target, self.raw(views, X))
+        target, inputs = self.target_scaling.apply(X), self._inputs(X)
+        raw = self.network.forward(views, corrupt(inputs) if corrupt else inputs)
+        losses = self.loss.elementwise(target, raw)
         return np.nan_to_num(losses, copy=False, nan=np.inf, posinf=np.inf)
 
     def excess_loss(self, raw, X, sample_weight):

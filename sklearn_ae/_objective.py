@@ -17,13 +17,15 @@ class Workspace:
     One thread uses a workspace at a time.
     """
 
-    def __init__(self, model, n_rows, dtype):
+    def __init__(self, model, n_rows, dtype, corrupted=False):
         network = model.network
         shape = (n_rows, network.layers[0].n_inputs)
         self.inputs = np.empty(shape, dtype)
         self.targets = self.inputs
         if not model.targets_are_inputs:
             self.targets = np.empty(shape, dtype)
+        # Noise must not get into targets that are the inputs.
+        self.noisy = np.empty(shape, dtype) if corrupted else self.inputs[:0]
         self.buffers = network.buffers(n_rows, dtype)
         # The last layer's is what the loss returns.
         self.deltas = [np.empty_like(a) for _, a in self.buffers[:-1]]
@@ -39,6 +41,7 @@ class Workspace:
             shorter = object.__new__(Workspace)
             shorter.inputs = self.inputs[:n]
             shorter.targets = self.targets[:n]
+            shorter.noisy = self.noisy[:n]
             shorter.buffers = [
                 (z[:n],) * 2 if a is z else (z[:n], a[:n]) for z, a in self.buffers
             ]
@@ -74,19 +77,37 @@ class Objective:
     map : callable(function, items) -> iterable, default=the built-in
         What applies a function to the parts that a sum over many blocks is made of: the
         built-in one after the other, others on threads.
+    corruption : GaussianNoise, optional
+        What inputs, but not targets, go through.
+    corruption_seed : int
+        F is a deterministic function: the same rows get the same noise each time, but
+        in `minibatches`, where each step has its own.
     """
 
-    def __init__(self, model, penalty, dtype, block_rows=None, map=map):
+    def __init__(
+        self,
+        model,
+        penalty,
+        dtype,
+        block_rows=None,
+        *,
+        map=map,
+        corruption=None,
+        corruption_seed=0,
+    ):
         self.model = model
         self.penalty = penalty
         self.cache_rows = block_length(model.row_bytes)
         self.block_rows = min(block_rows or self.cache_rows, self.cache_rows)
         self.dtype = dtype
         self.map = map
+        self.corruption = corruption
+        self._corruption_seed = corruption_seed
+        self._step_rng = self._rng_of_part(0)
         self._idle = []
         self._theta = self._views = None
 
-    def block(self, theta, X, sample_weight, workspace=None):
+    def block(self, theta, X, sample_weight, workspace=None, rng=None):
         """Return the sums over one block of rows that F is made of.
 
         Parameters
@@ -97,6 +118,8 @@ class Objective:
         sample_weight : ndarray of shape (n_rows,) or None
         workspace : Workspace, optional
             For exactly this number of rows.
+        rng : numpy.random.Generator, optional
+            For the corruption.
 
         Returns
         -------
@@ -106,11 +129,14 @@ class Objective:
         weight_sum : float
         """
         model, network = self.model, self.model.network
-        workspace = workspace or Workspace(model, len(X), self.dtype)
+        workspace = workspace or self._new_workspace(len(X))
         views = self._views_of(theta)
         inputs = targets = model.input_scaling.apply(X, out=workspace.inputs)
         if not model.targets_are_inputs:
             targets = model.target_scaling.apply(X, out=workspace.targets)
+        if self.corruption:
+            rng = rng or self._rng_of_part(0)
+            inputs = self.corruption.apply(inputs, rng, out=workspace.noisy)
         raw = network.forward(views, inputs, buffers=workspace.buffers)
         if network.layers[-1].activation.name != "identity":
             # The loss may write into `raw`, whose values the layer's derivative needs.
@@ -121,7 +147,7 @@ class Objective:
         weight_sum = len(X) if sample_weight is None else float(sample_weight.sum())
         return loss_sum, workspace.gradient, weight_sum
 
-    def value_and_gradient(self, theta, rows, mean_weight=None):
+    def value_and_gradient(self, theta, rows, mean_weight=None, rng=None):
         """Return F and its gradient over `rows`; the next call overwrites the gradient.
 
         Parameters
@@ -131,6 +157,8 @@ class Objective:
         mean_weight : float, optional
             What to divide by, besides the number of cells, if not by the mean weight of
             these rows.
+        rng : numpy.random.Generator, optional
+            For the corruption of a single block.
         """
         n_rows = len(rows)
         if n_rows <= self.block_rows:
@@ -141,6 +169,7 @@ class Objective:
                 rows.array(workspace.targets),
                 rows.weights(),
                 workspace.rows(n_rows),
+                rng,
             )
             self._idle.append(workspace)
         else:
@@ -190,7 +219,12 @@ class Objective:
         mean_weight = rows.weight_sum() / n_rows
         for start in range(0, n_rows, batch_size):
             batch = rows.take(order[start : start + batch_size])
-            fun = partial(self.value_and_gradient, rows=batch, mean_weight=mean_weight)
+            fun = partial(
+                self.value_and_gradient,
+                rows=batch,
+                mean_weight=mean_weight,
+                rng=self._step_rng,
+            )
             yield fun, len(batch)
 
     def _map_parts(self, function, rows, block_rows):
@@ -200,16 +234,18 @@ class Objective:
         """
         n_blocks = ceil(len(rows) / block_rows)
         parts = rows.split(ceil(n_blocks / N_PARTS) * block_rows)
-        return iter(self.map(function, parts))
+        return iter(self.map(function, enumerate(parts)))
 
-    def _sums(self, theta, rows):
-        """Return `block`, summed up over blocks of `rows`, in an array of its own."""
+    def _sums(self, theta, part):
+        """Return `block`, summed up over blocks of rows, in an array of its own."""
+        number, rows = part
+        rng = self._rng_of_part(number)
         workspace = self._take_workspace(len(rows))
         gradient = np.zeros_like(theta)
         loss_sum = weight_sum = 0.0
         for X, sample_weight in rows.blocks(self.block_rows, workspace.targets):
             loss, gradient_part, weight = self.block(
-                theta, X, sample_weight, workspace.rows(len(X))
+                theta, X, sample_weight, workspace.rows(len(X)), rng
             )
             loss_sum += loss
             gradient += gradient_part
@@ -217,10 +253,14 @@ class Objective:
         self._idle.append(workspace)
         return loss_sum, gradient, weight_sum
 
-    def _loss_sum(self, views, rows):
+    def _loss_sum(self, views, part):
+        number, rows = part
+        rng, corrupt = self._rng_of_part(number), None
+        if self.corruption:
+            corrupt = lambda X: self.corruption.apply(X, rng, np.empty_like(X))  # noqa: E731
         loss_sum = 0.0
         for X, sample_weight in rows.blocks(self.cache_rows):
-            losses = self.model.losses(views, X).sum(axis=1, dtype=np.float64)
+            losses = self.model.losses(views, X, corrupt).sum(axis=1, dtype=np.float64)
             if sample_weight is not None:
                 losses *= sample_weight
             loss_sum += losses.sum()
@@ -239,4 +279,14 @@ class Objective:
             workspace = self._idle.pop()
             if len(workspace.inputs) >= n_rows:
                 return workspace
-        return Workspace(self.model, n_rows, self.dtype)
+        return self._new_workspace(n_rows)
+
+    def _new_workspace(self, n_rows):
+        return Workspace(self.model, n_rows, self.dtype, bool(self.corruption))
+
+    def _rng_of_part(self, number):
+        """Return what draws the noise of one part of the rows."""
+        if self.corruption is None:
+            return None
+        seed = np.random.SeedSequence([self._corruption_seed, number])
+        return np.random.Generator(np.random.SFC64(seed))

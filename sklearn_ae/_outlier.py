@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import inf
 from numbers import Real
 
 import numpy as np
@@ -11,20 +12,31 @@ from sklearn.base import OutlierMixin
 
 from ._base import BaseAutoencoder
 from ._compat import Interval, StrOptions
+from ._distances import quantile
 from ._losses import Loss
+from ._rows import block_length
+from ._scores import PARTS, CombinedScore
+
+# With fewer rows set aside, a threshold from them would be too uncertain.
+LEAST_TO_CALIBRATE = 50
 
 
 class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
-    """Find rows that an autoencoder cannot reconstruct.
+    r"""Find rows that are unlike the training rows.
 
-    A network with a narrow middle learns to reproduce the training data. Rows that
-    follow the same pattern pass through it with a small loss; other rows come out
-    changed. The score of a row is minus its mean loss over the features, and the
-    detector says how much each feature contributed to it. Train it on rows that are
-    mostly normal: what it sees often enough, it learns to reproduce.
+    By default: a network learns to remove noise of several sizes from the training rows
+    (see `noise`), each feature scaled by its standard deviation, so that no scaler is
+    needed in front. Rows that follow the same pattern come through it almost unchanged.
+    A row is scored by what the network changes in it, by its distance from the nearest
+    training rows, and by its distance from the mean of most of them (see
+    `score_parts`). Each feature's part in the score is known (`score_contributions`).
+    The threshold between outliers and inliers, and the p-value of a row, come from
+    training rows that were set aside (see `contamination`). Training rows may contain
+    some outliers.
 
-    By default each feature is scaled by its own standard deviation, so that all count
-    alike and no scaler is needed in front.
+    ``noise=None, score_parts="loss", linear_path=False, early_stopping=False,
+    n_components=k`` is the autoencoder of the textbooks: a narrow network, and its loss
+    for a score.
 
     Parameters
     ----------
@@ -32,26 +44,56 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         Size of the code; see :class:`AutoencoderTransformer`.
 
     contamination : "auto" or float in (0, 0.5], default="auto"
-        Where to put the threshold `offset_` between outliers and inliers:
+        Where to put the threshold `offset_` between outliers and inliers.
 
-        - a float is the share of the training rows that `predict` calls outliers; only
-          the ranking of their scores counts;
-        - "auto" puts it where the root of a loss exceeds the third quartile of the
-          training rows' by 1.5 interquartile ranges (Tukey 1977). With normal residuals
-          in one direction this leaves 1.7 % of the rows outside, in many 0.4 %.
+        - A float is the share of fresh rows like the training rows that `predict` calls
+          outliers. The threshold is a quantile of the scores of rows set aside for
+          early stopping, which nothing but `mean_`, `scale_` and the moment to stop has
+          been fitted to: if they and the fresh rows come from the same distribution,
+          the share is at most `contamination`, on average over draws of the rows set
+          aside (split conformal prediction; Angelopoulos & Bates 2023, "Conformal
+          prediction: a gentle introduction", section 1, and Bates et al. 2023, "Testing
+          for outliers with conformal p-values", section 2). With m of them it varies by
+          :math:`\sqrt{c (1 - c) / m}`; a share below 1 / (m + 1) cannot be had, and
+          becomes that.
+        - "auto" puts it 1.5 interquartile ranges below their first quartile (Tukey
+          1977).
 
-        New rows score worse than those trained on, so more of them will be flagged:
-        with fewer than about 1,000 training rows, several times as many. Then choose
-        the threshold from the scores of rows that were held out.
+        With fewer than 50 rows set aside (500 in all, by default), the scores of all
+        rows take their place: that share of the training rows is outside, and more of
+        fresh ones, which score worse.
+
+    score_parts : "auto", "loss" or dict, default="auto"
+        What a score is made of.
+
+        - "loss": minus the loss of the row, as in the base class: the mean over the
+          features, in the units of the data (of the scaled data with "per_feature").
+        - "auto": :math:`-\sum_p w_p \log(1 + D_p / \mathrm{median}(D_p))` over three
+          squared distances of the scaled row, with medians over the training rows:
+          "residual", the Mahalanobis distance of what the network leaves; "neighbors",
+          the distance of the row from the nearest of up to 2,048 training rows other
+          than itself; "location", the Mahalanobis distance of the row from the mean.
+          Their weights are 1, 1 and 0.4. Means and covariances are those of the 60 % of
+          rows that are nearest, lest outliers hide themselves.
+        - a dict of some of these names and their weights. Without "location" it is best
+          if training rows are known to be clean.
 
     scaling : {"global", "per_feature"} or None, default="per_feature"
         See :class:`AutoencoderTransformer`. With "per_feature" losses and scores are
         those of the scaled data, without units.
 
+    noise : None, float, (float, float) or "auto", default="auto"
+        See :class:`AutoencoderTransformer`. With noise, `n_components` "auto" is as
+        many as there are features, up to 128: noise keeps the network from learning to
+        copy, and a narrow code would only lose what makes rows different.
+
+    max_iter : int, default=50
+        See :class:`AutoencoderTransformer`. Longer training learns the outliers too.
+
     hidden_layer_sizes, activation, linear_path, code_activation, output_activation, \
 loss, alpha, l1_ratio, solver, batch_size, n_accumulate, learning_rate, \
 learning_rate_init, power_t, momentum, nesterovs_momentum, beta_1, beta_2, epsilon, \
-clip_norm, max_iter, tol, early_stopping, validation_fraction, n_iter_no_change, \
+clip_norm, tol, early_stopping, validation_fraction, n_iter_no_change, \
 warm_start, shuffle, random_state, verbose :
         See :class:`AutoencoderTransformer`.
 
@@ -61,8 +103,12 @@ warm_start, shuffle, random_state, verbose :
         The threshold: ``decision_function`` is ``score_samples`` minus this. After
         `partial_fit` that of the last rows passed.
 
+    calibration_scores_ : ndarray of shape (n_set_aside,) or None
+        The scores of the rows set aside, in ascending order, if there were any.
+
     n_components_, n_features_in_, feature_names_in_, coefs_, intercepts_, mean_, \
-scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_curve_ :
+scale_, noise_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, \
+validation_loss_curve_ :
         See :class:`AutoencoderTransformer`.
 
     See Also
@@ -93,12 +139,14 @@ scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_cur
         n_components: int | float | str = "auto",
         *,
         contamination: float | str = "auto",
-        hidden_layer_sizes: int | Sequence[int] = (128,),
+        score_parts: str | dict[str, float] = "auto",
+        hidden_layer_sizes: int | Sequence[int] = (64, 64),
         activation: str = "tanh",
         linear_path: bool = True,
         code_activation: str = "identity",
         output_activation: str = "auto",
         loss: str | Loss = "squared_error",
+        noise: float | tuple[float, float] | str | None = "auto",
         alpha: float = 0.0,
         l1_ratio: float = 0.0,
         scaling: str | None = "per_feature",
@@ -114,7 +162,7 @@ scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_cur
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
         clip_norm: float | str | None = "auto",
-        max_iter: int = 200,
+        max_iter: int = 50,
         tol: float = 1e-4,
         early_stopping: bool | str = "auto",
         validation_fraction: float = 0.1,
@@ -132,6 +180,7 @@ scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_cur
             code_activation=code_activation,
             output_activation=output_activation,
             loss=loss,
+            noise=noise,
             alpha=alpha,
             l1_ratio=l1_ratio,
             scaling=scaling,
@@ -158,6 +207,7 @@ scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_cur
             verbose=verbose,
         )
         self.contamination = contamination
+        self.score_parts = score_parts
 
     _parameter_constraints = {
         **BaseAutoencoder._parameter_constraints,
@@ -165,7 +215,28 @@ scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_cur
             StrOptions({"auto"}),
             Interval(Real, 0, 0.5, closed="right"),
         ],
+        "score_parts": [StrOptions({"auto", "loss"}), dict],
     }
+
+    _score: CombinedScore | None
+    offset_: float
+    calibration_scores_: np.ndarray | None
+    _calibration_ranks: np.ndarray
+
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
+        """Return the score of each row: higher is more normal.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Any rows with the features of the training data.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            As `score_parts` says; at most 0. Always float64.
+        """
+        return super().score_samples(X)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the signed distance of each row's score from the threshold.
@@ -212,25 +283,122 @@ scale_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, validation_loss_cur
             the feature that is hardest to reconstruct.
         """
         rows = self._check_rows(X, for_loss=True)
-        share = -self._model.unit / rows.shape[1]
-        return self._by_blocks(
-            lambda views, block: share * self._model.losses(views, block).astype(float),
-            rows,
+        return self._by_blocks(self._row_contributions, rows)
+
+    def p_values(self, X: ArrayLike) -> np.ndarray:
+        """Return how probable so low a score is for a row like the training rows.
+
+        Among m rows set aside, which the network was not fitted to, k score as low as
+        the row: the p-value is (k + 1) / (m + 1). If rows come from the distribution of
+        the training rows, the probability of a p-value of at most p is at most p (Vovk,
+        Gammerman & Shafer 2005, "Algorithmic learning in a random world", proposition
+        2.8), on average over draws of the rows set aside.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Any rows with the features of the training data.
+
+        Returns
+        -------
+        p : ndarray of shape (n_samples,)
+            At least 1 / (m + 1).
+
+        Raises
+        ------
+        ValueError
+            If no rows were set aside: `fit` does so with early stopping.
+        """
+        scores = self.score_samples(X)
+        calibration = self.calibration_scores_
+        if calibration is None:
+            raise ValueError(
+                "p_values needs rows that were set aside in fit, by "
+                f"early_stopping=True or more rows; got early_stopping="
+                f"{self.early_stopping!r} with solver {self.solver_!r}."
+            )
+        n_as_low = np.searchsorted(calibration, scores, side="right")
+        as_low = np.r_[0, self._calibration_ranks][n_as_low]
+        return (as_low + 1) / (len(calibration) + 1)
+
+    def _row_scores(self, views, X):
+        if self._score is None:
+            return super()._row_scores(views, X)
+        return _finite_or_lowest(self._score.rows(self._model, views, X))
+
+    def _row_contributions(self, views, X):
+        model = self._model
+        if self._score is None:
+            share = -model.unit / X.shape[1]
+            return share * model.losses(views, X).astype(np.float64)
+        return _finite_or_lowest(self._score.contributions(model, views, X))
+
+    def _part_weights(self):
+        """Return the weights that the parameter `score_parts` stands for."""
+        weights = self.score_parts
+        if isinstance(weights, str):
+            return PARTS if weights == "auto" else None
+        if not (
+            weights
+            and set(weights) <= set(PARTS)
+            and all(isinstance(w, Real) and 0 < w < inf for w in weights.values())
+        ):
+            raise ValueError(
+                "score_parts must be 'auto', 'loss' or a dict with weights above 0 for "
+                f"some of {', '.join(PARTS)}, got {weights!r}."
+            )
+        return dict(weights)
+
+    def _check_own_parameters(self):
+        self._part_weights()
+
+    def _finish(self, rows, training, validation, rng):
+        weights = self._part_weights()
+        self._score = weights and CombinedScore.fit(
+            weights, self._model, self._views(), training, rng
         )
-
-    def _finish(self, rows):
-        losses = -self._by_blocks(self._row_scores, rows.X)
-        if isinstance(self.contamination, str):
-            root = np.sqrt(np.maximum(losses, 0))
-            lower, upper = _quantile(root, [0.25, 0.75], rows.sample_weight)
-            threshold = (upper + 1.5 * (upper - lower)) ** 2
+        self.calibration_scores_ = None
+        if validation is not None:
+            self._calibrate(*self._scores_of(validation))
+        if validation is not None and len(validation) >= LEAST_TO_CALIBRATE:
+            self.offset_ = self._threshold(True, *self._scores_of(validation))
         else:
-            # Slightly less, lest rounding take the next row.
-            share = 1 - self.contamination - 1e-9
-            threshold = _quantile(losses, share, rows.sample_weight)
-        self.offset_ = -threshold
+            self.offset_ = self._threshold(False, *self._scores_of(rows))
+
+    def _calibrate(self, scores, weights):
+        """Keep sorted scores and, for each, the weight of all that are as low."""
+        order = np.argsort(scores)
+        self.calibration_scores_ = scores[order]
+        self._calibration_ranks = np.arange(1.0, len(scores) + 1)
+        if weights is not None:
+            as_low = np.cumsum(weights[order], dtype=np.float64)
+            self._calibration_ranks = as_low / weights.mean()
+
+    def _threshold(self, fresh, scores, weights):
+        """Return the `offset_` that the scores of some rows ask for."""
+        if isinstance(self.contamination, str):
+            return self._fence(scores, weights)
+        if fresh:
+            p = (self._calibration_ranks + 1) / (len(scores) + 1)
+            return float(np.sort(scores)[np.argmax(p > self.contamination)])
+        # Slightly less, lest rounding take the next row.
+        share = 1 - self.contamination - 1e-9
+        return -float(quantile(-scores, share, weights))
+
+    def _scores_of(self, rows):
+        """Return the scores of rows, and their weights or None."""
+        length, views = block_length(self._model.row_bytes), self._views()
+        scores = [self._row_scores(views, X) for X, _ in rows.blocks(length)]
+        return np.concatenate(scores), rows.weights()
+
+    def _fence(self, scores, weights):
+        """Return Tukey's lower fence of the scores, or of the roots of losses."""
+        power = 0.5 if self._score is None else 1.0
+        abnormality = np.maximum(-scores, 0) ** power
+        lower, upper = quantile(abnormality, [0.25, 0.75], weights)
+        return -float((upper + 1.5 * (upper - lower)) ** (1 / power))
 
 
-def _quantile(values, q, weights):
-    """Return quantiles for which a weight of 2 counts as two equal values."""
-    return np.quantile(values, q, weights=weights, method="inverted_cdf")
+def _finite_or_lowest(scores):
+    """Return scores with NaN, where distances overflow, made the lowest."""
+    return np.nan_to_num(scores, copy=False, nan=-np.inf, neginf=-np.inf)

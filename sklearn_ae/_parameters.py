@@ -37,6 +37,12 @@ class AutoencoderParameters(BaseEstimator):
             StrOptions(set(LOSSES)),
             HasMethods(["elementwise", "gradient"]),
         ],
+        "noise": [
+            Interval(Real, 0, None, closed="neither"),
+            StrOptions({"auto"}),
+            "array-like",
+            None,
+        ],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "scaling": [StrOptions({"global", "per_feature"}), None],
@@ -77,12 +83,13 @@ class AutoencoderParameters(BaseEstimator):
         self,
         n_components: int | float | str = "auto",
         *,
-        hidden_layer_sizes: int | Sequence[int] = (128,),
+        hidden_layer_sizes: int | Sequence[int] = (64, 64),
         activation: str = "tanh",
         linear_path: bool = True,
         code_activation: str = "identity",
         output_activation: str = "auto",
         loss: str | Loss = "squared_error",
+        noise: float | tuple[float, float] | str | None = None,
         alpha: float = 0.0,
         l1_ratio: float = 0.0,
         scaling: str | None = "global",
@@ -115,6 +122,7 @@ class AutoencoderParameters(BaseEstimator):
         self.code_activation = code_activation
         self.output_activation = output_activation
         self.loss = loss
+        self.noise = noise
         self.alpha = alpha
         self.l1_ratio = l1_ratio
         self.scaling = scaling

@@ -6,12 +6,14 @@ it; what is fitted is passed and returned.
 
 from copy import deepcopy
 from functools import partial
-from math import ceil
+from math import ceil, inf
+from numbers import Real
 from time import perf_counter
 
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from ._corruption import GaussianNoise
 from ._linear import principal_axes, write_linear_solution
 from ._losses import LOSSES, Loss, SquaredError
 from ._network import Network
@@ -40,6 +42,12 @@ LARGE_BLOCK = 20_000_000
 # Data up to this size are scaled before training, in a copy.
 SCALED_AHEAD_BYTES = 16 * 2**20
 
+# n_components="auto" with noise is the number of features, but not more than this.
+WIDEST_CODE = 128
+
+# noise="auto"
+AUTO_NOISE = (0.1, 1.0)
+
 # early_stopping="auto" sets rows aside if there are so many.
 LEAST_TO_SPLIT = 64
 
@@ -62,11 +70,13 @@ def make_loss(params):
     return deepcopy(loss)
 
 
-def choose_n_components(params, rows, scaling):
+def choose_n_components(params, rows, scaling, noise):
     """Return the latent size that the parameter `n_components` stands for."""
     n_features = rows.n_features
     if params.n_components == "auto":
-        return ceil(n_features / 4)
+        # What removes noise cannot just copy, and may have as many.
+        wide = min(n_features, WIDEST_CODE)
+        return ceil(n_features / 4) if noise is None else wide
     if params.n_components < 1:
         return principal_axes(rows, scaling).n_for_variance(params.n_components)
     if params.n_components > n_features:
@@ -108,7 +118,7 @@ def make_network(params, n_features, n_components):
     )
 
 
-def choose_solver(params, model):
+def choose_solver(params, model, noise):
     """Return the solver that the parameter `solver` stands for."""
     layers = model.network.layers
     linear = (
@@ -124,7 +134,7 @@ def choose_solver(params, model):
         )
     if params.solver != "auto":
         return params.solver
-    return "svd" if linear else "adam"
+    return "svd" if linear and noise is None else "adam"
 
 
 def choose_sharing(params, solver, model, rows):
@@ -148,8 +158,34 @@ def choose_sharing(params, solver, model, rows):
     return Sharing.NOTHING
 
 
-def train(params, solver, model, theta, rows, rng, map_parts=map):
-    """Minimise the objective over `rows`, starting at `theta`.
+def choose_noise(params, n_rows):
+    """Return the range that the parameter `noise` stands for, or None."""
+    noise = params.noise
+    if noise is None or params.solver == "svd":
+        return None
+    if isinstance(noise, str):
+        return AUTO_NOISE if n_rows >= LEAST_TO_SPLIT else None
+    low, high = (noise, noise) if isinstance(noise, Real) else noise
+    return float(low), float(high)
+
+
+def check_noise(noise):
+    """Raise ValueError if the parameter `noise` is not what it must be."""
+    if noise is None or isinstance(noise, Real | str):
+        return
+    if not (
+        len(noise) == 2
+        and all(isinstance(bound, Real) for bound in noise)
+        and 0 < noise[0] <= noise[1] < inf
+    ):
+        raise ValueError(
+            "noise must be None, 'auto', a number above 0 or a pair (low, high) with "
+            f"0 < low <= high, got {noise!r}."
+        )
+
+
+def train(params, solver, model, theta, training, validation, rng, noise, map_parts):
+    """Minimise the objective over some rows, starting at `theta`.
 
     Parameters
     ----------
@@ -158,8 +194,12 @@ def train(params, solver, model, theta, rows, rng, map_parts=map):
     model : Model
     theta : ndarray of shape (n_parameters,)
         Not modified.
-    rows : Rows
+    training : Rows
+    validation : Rows or None
+        What decides when to stop.
     rng : RandomState
+    noise : (float, float) or None
+        As `GaussianNoise` takes it.
     map_parts : callable(function, items) -> iterable
         As `Objective` takes it.
 
@@ -171,11 +211,8 @@ def train(params, solver, model, theta, rows, rng, map_parts=map):
         The objective at the solution, over the rows trained on.
     """
     if solver != "svd":
-        model, rows = _scaled_ahead(model, rows)
-    training, validation = rows, None
-    if solver != "svd" and _stops_early(params, rows):
-        training, validation = _split(params, rows, rng)
-    objective = Objective(model, _penalty(params), theta.dtype, map=map_parts)
+        model, training, validation = _scaled_ahead(model, training, validation)
+    objective = _objective(params, model, theta, rng, noise, map_parts)
     evaluate = partial(objective.value, rows=training)
     stopping = Stopping(
         max_iter=params.max_iter,
@@ -204,10 +241,10 @@ def train(params, solver, model, theta, rows, rng, map_parts=map):
     return solution, evaluate(solution.theta)
 
 
-def train_once(params, solver, model, theta, rows, rng, optimizer):
+def train_once(params, solver, model, theta, rows, rng, noise, optimizer):
     """Change `theta` and `optimizer` by one pass over `rows`; return the mean value."""
-    model, rows = _scaled_ahead(model, rows)
-    objective = Objective(model, _penalty(params), theta.dtype)
+    model, rows, _ = _scaled_ahead(model, rows, None)
+    objective = _objective(params, model, theta, rng, noise)
     return run_epoch(
         _batches(params, objective, rows, rng),
         theta,
@@ -251,8 +288,16 @@ def make_schedule(params, solver, n_epochs):
     return Schedule(kind, initial, params.power_t, n_epochs)
 
 
-def _penalty(params):
-    return ElasticNet(params.alpha, params.l1_ratio)
+def _objective(params, model, theta, rng, noise, map=map):
+    corruption = noise and GaussianNoise(*noise)
+    return Objective(
+        model,
+        ElasticNet(params.alpha, params.l1_ratio),
+        theta.dtype,
+        map=map,
+        corruption=corruption,
+        corruption_seed=int(rng.randint(2**31)) if corruption else 0,
+    )
 
 
 def _batches(params, objective, rows, rng):
@@ -262,23 +307,24 @@ def _batches(params, objective, rows, rng):
     return objective.minibatches(rows, n_rows, rng if params.shuffle else None)
 
 
-def _scaled_ahead(model, rows):
-    """Scale small data once instead of in every step."""
-    if not model.targets_are_inputs or rows.X.nbytes > SCALED_AHEAD_BYTES:
-        return model, rows
-    scaled = Rows(model.input_scaling.apply(rows.array()), rows.weights())
-    return model.on_scaled_rows(), scaled
+def _scaled_ahead(model, *parts):
+    """Scale small data once instead of in every step; returns model and parts."""
+    if not model.targets_are_inputs or parts[0].X.nbytes > SCALED_AHEAD_BYTES:
+        return model, *parts
+    scaled = (
+        rows and Rows(model.input_scaling.apply(rows.array()), rows.weights())
+        for rows in parts
+    )
+    return model.on_scaled_rows(), *scaled
 
 
-def _stops_early(params, rows):
-    """Return whether the parameter `early_stopping` asks for validation."""
-    if params.early_stopping == "auto":
-        return len(rows) >= LEAST_TO_SPLIT
-    return params.early_stopping
-
-
-def _split(params, rows, rng):
-    """Return the rows to train on, and those to validate with."""
+def split(params, solver, rows, rng):
+    """Return the rows to train on, and those to validate with or None."""
+    wanted = params.early_stopping
+    if wanted == "auto":
+        wanted = len(rows) >= LEAST_TO_SPLIT
+    if not wanted or solver == "svd":
+        return rows, None
     if ceil(params.validation_fraction * len(rows)) >= len(rows):
         raise ValueError(
             f"validation_fraction={params.validation_fraction} leaves none of "

@@ -34,7 +34,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         many components as PCA needs to explain that fraction of the variance. "auto"
         is a quarter of the number of features, rounded up.
 
-    hidden_layer_sizes : int or sequence of int, default=(128,)
+    hidden_layer_sizes : int or sequence of int, default=(64, 64)
         Widths of the encoder's hidden layers; the decoder mirrors them. (128, 64) with
         10 components and 784 features makes 784-128-64-10-64-128-784. Empty for none.
 
@@ -71,6 +71,14 @@ class AutoencoderTransformer(BaseAutoencoder):
           for X in [0, 1], as ``MinMaxScaler(clip=True)`` makes it;
         - "poisson": :math:`2 (x \log(x / \hat x) - x + \hat x)`, for X >= 0;
         - an object like :class:`Loss`.
+
+    noise : None, float, (float, float) or "auto", default=None
+        Standard deviation of the normal noise that is added to the network's input
+        while it is trained to return what was there before (a denoising autoencoder;
+        Vincent et al. 2010, section 3.3), in units of `scale_`. From a pair (low, high)
+        each row draws its own, log-uniformly; "auto" is (0.1, 1) with 64 rows or more.
+        With noise, losses in training are those of noisy input, and `n_components`
+        "auto" is the number of features, up to 128. "svd" has no use for it.
 
     alpha : float, default=0.0
         Strength of the weight penalty.
@@ -192,6 +200,9 @@ default="cosine"
 
     scale_ : ndarray of shape () or (n_features_in_,)
         What the centred data are divided by.
+
+    noise_ : (float, float) or None
+        The range of standard deviations of the noise.
 
     n_parameters_ : int
         Number of weights and biases.

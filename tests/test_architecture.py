@@ -12,10 +12,11 @@ PACKAGE = Path(sklearn_ae.__file__).parent
 # Each line may import from lines above it; `_compat` may be imported by everything.
 LAYERS = [
     {"_activations"},
-    {"_losses", "_penalties", "_layers"},
+    {"_losses", "_penalties", "_layers", "_corruption", "_distances"},
     {"_rows", "_network", "_solvers", "_threads"},
     {"_scaling"},
     {"_linear", "_model"},
+    {"_scores"},
     {"_objective", "_parameters"},
     {"_training"},
     {"_base"},

@@ -29,6 +29,8 @@ def make(cls=AutoencoderTransformer, **params):
         params["activation"] = "identity"
     defaults = {"hidden_layer_sizes": (8,), "max_iter": 20, "random_state": 0}
     defaults |= {"linear_path": False, "early_stopping": False}
+    if cls is AutoencoderOutlierDetector:
+        defaults |= {"noise": None, "score_parts": "loss"}
     return cls(2, **defaults | params)
 
 

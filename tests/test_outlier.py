@@ -13,7 +13,10 @@ BENIGN, MALIGNANT = X[Y == 1], X[Y == 0]
 
 
 def make(**params):
+    """Return the autoencoder of the textbooks, small and quick."""
     defaults = {"hidden_layer_sizes": (16,), "max_iter": 50, "random_state": 0}
+    defaults |= {"noise": None, "score_parts": "loss"}
+    defaults |= {"linear_path": False, "early_stopping": False}
     return AutoencoderOutlierDetector(**defaults | params)
 
 

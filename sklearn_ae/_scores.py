@@ -1,0 +1,118 @@
+"""How abnormal a row is: several distances in one number."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.decomposition import PCA
+
+from ._distances import Ellipsoid, References, quantile
+
+# What the distances weigh in score_parts="auto". On 22 tables (ADBench) with clean and
+# with contaminated training rows the three together beat each alone.
+PARTS = {"residual": 1.0, "neighbors": 1.0, "location": 0.4}
+
+# Rows that distances are fitted to, and directions that ellipsoids have, at most.
+MAX_ROWS = 10_000
+MAX_AXES = 256
+
+# Share of the rows' variance below which that of residuals counts as none.
+NEGLIGIBLE = 1e-8
+
+# Beyond this, in units of the scaled data, squares would overflow.
+FARTHEST = 1e100
+
+
+@dataclass(frozen=True)
+class Part:
+    """One distance, what it weighs, and how large it is for a typical row."""
+
+    distance: Ellipsoid | References
+    of_residual: bool
+    weight: float
+    typical: float
+
+
+@dataclass(frozen=True)
+class CombinedScore:
+    r"""Minus the weighted sum of the logarithms of several squared distances.
+
+    .. math::
+        -\sum_p w_p \log\left(1 + D_p / \mathrm{median}(D_p)\right)
+
+    - "residual": the Mahalanobis distance of the residual, so that a residual counts
+      for more where residuals are small, or do not go along with others;
+    - "neighbors": the distance of the row from the nearest of 2,048 training rows;
+    - "location": the Mahalanobis distance of the row from the mean.
+
+    All are squared, in units of the scaled data, with medians over the training rows.
+    """
+
+    parts: tuple[Part, ...]
+
+    @classmethod
+    def fit(cls, weights, model, views, rows, rng):
+        """Fit the distances to training rows.
+
+        Parameters
+        ----------
+        weights : dict of str to float
+        model : Model
+        views : list of (weight, bias)
+        rows : Rows
+        rng : RandomState
+        """
+        if len(rows) > MAX_ROWS:
+            rows = rows.take(np.sort(rng.permutation(len(rows))[:MAX_ROWS]))
+        scaled, sample_weight = _scaled(model, rows.array()), rows.weights()
+        residual = _residual(model, views, rows.array(), scaled)
+        center = np.average(scaled, axis=0, weights=sample_weight)
+        spread = np.square(scaled - center).mean(axis=1)
+        least = NEGLIGIBLE * np.average(spread, weights=sample_weight)
+        axes = None
+        if rows.n_features > MAX_AXES:
+            n_axes = min(MAX_AXES, len(rows))
+            axes = PCA(n_axes, random_state=rng).fit(scaled).components_
+        parts = []
+        for name, weight in weights.items():
+            of_residual = name == "residual"
+            Z = residual if of_residual else scaled
+            if name == "neighbors":
+                distance = References.fit(Z, rng)
+            else:
+                distance = Ellipsoid.fit(Z, sample_weight, axes, least)
+            typical = max(quantile(distance.measure(Z), 0.5, sample_weight), 1e-9)
+            parts.append(Part(distance, of_residual, weight, float(typical)))
+        return cls(tuple(parts))
+
+    def rows(self, model, views, X):
+        """Return the score of each row."""
+        return -sum(
+            part.weight * np.log1p(part.distance.measure(Z) / part.typical)
+            for part, Z in self._parts(model, views, X)
+        )
+
+    def contributions(self, model, views, X):
+        """Return what each feature adds to the score of each row."""
+        total = np.zeros(X.shape)
+        for part, Z in self._parts(model, views, X):
+            shares = part.distance.shares(Z)
+            measure = shares.sum(axis=1)
+            size = part.weight * np.log1p(np.maximum(measure, 0) / part.typical)
+            measure[measure == 0] = 1
+            total -= shares * (size / measure)[:, None]
+        return total
+
+    def _parts(self, model, views, X):
+        scaled = _scaled(model, X)
+        residual = _residual(model, views, X, scaled)
+        for part in self.parts:
+            yield part, residual if part.of_residual else scaled
+
+
+def _scaled(model, X):
+    scaled = model.input_scaling.apply(X).astype(np.float64)
+    return np.clip(scaled, -FARTHEST, FARTHEST, out=scaled)
+
+
+def _residual(model, views, X, scaled):
+    return scaled - _scaled(model, model.reconstruct(views, X))
