@@ -56,7 +56,9 @@ def fit_kernel_pca(X, k, seed):
 
 
 def fit_mlp_regressor(X, k, seed):
-    mlp = MLPRegressor((128, k, 128), random_state=seed).fit(X, X)
+    mlp = MLPRegressor(hidden_layer_sizes=(64, 64, k, 64, 64), random_state=seed).fit(
+        X, X
+    )
     return lambda X: mlp.predict(X).reshape(len(X), -1)
 
 
@@ -116,6 +118,8 @@ def plot(report, path):
     shown = {"MLPRegressor": "#b8b8b8", "KernelPCA": "#d9a066", "ours": "#1f6fb4"}
     for axis, (size, results) in zip(axes, report["results"].items(), strict=True):
         for method, color in shown.items():
+            if any(method not in table for table in results.values()):
+                continue
             gains = [results[t][method][0] - results[t]["PCA"][0] for t in names]
             axis.plot(
                 np.clip(gains, -0.6, None), names, "o", color=color, label=method, ms=6

@@ -2,6 +2,7 @@
 
 from ._losses import Huber, Loss
 from ._outlier import AutoencoderOutlierDetector
+from ._selection import one_standard_error
 from ._transformer import AutoencoderTransformer
 
 __version__ = "0.1.0.dev0"
@@ -11,4 +12,5 @@ __all__ = [
     "AutoencoderTransformer",
     "Huber",
     "Loss",
+    "one_standard_error",
 ]

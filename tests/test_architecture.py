@@ -20,7 +20,7 @@ LAYERS = [
     {"_objective", "_parameters"},
     {"_training"},
     {"_base"},
-    {"_transformer", "_outlier"},
+    {"_transformer", "_outlier", "_selection"},
     {"__init__"},
 ]
 

@@ -117,3 +117,118 @@ def test_is_an_outlier_detector_and_a_transformer():
     assert detector.__sklearn_tags__().estimator_type == "outlier_detector"
     assert detector.__sklearn_tags__().transformer_tags is not None
     assert detector.transform(X).shape == (len(X), 8)
+
+
+# The defaults: noise, several distances, rows set aside
+
+
+def normal_rows(n_rows, seed):
+    rng = np.random.RandomState(seed)
+    return rng.normal(size=(n_rows, 6)) @ np.random.RandomState(99).normal(size=(6, 6))
+
+
+@pytest.mark.parametrize("contamination", [0.02, 0.1])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_contamination_is_the_share_of_fresh_rows_outside(contamination, weighted):
+    weight = np.random.RandomState(1).uniform(0.5, 2, 2000) if weighted else None
+    detector = AutoencoderOutlierDetector(
+        contamination=contamination, max_iter=10, random_state=0
+    ).fit(normal_rows(2000, 0), sample_weight=weight)
+    m = len(detector.calibration_scores_)
+    assert m == 200
+    flagged = np.mean(detector.predict(normal_rows(20_000, 1)) == -1)
+    # Of the rows set aside, so many are outside as a binomial has it.
+    error = np.sqrt(contamination * (1 - contamination) / m)
+    assert abs(flagged - contamination) < 3 * error
+
+
+def test_p_values_of_fresh_rows_are_uniform():
+    detector = AutoencoderOutlierDetector(max_iter=10, random_state=0)
+    detector.fit(normal_rows(3000, 0))
+    p = detector.p_values(normal_rows(20_000, 1))
+    m = len(detector.calibration_scores_)
+    assert p.min() >= 1 / (m + 1) and p.max() <= 1
+    for level in (0.05, 0.2, 0.5):
+        error = np.sqrt(level * (1 - level) / m)
+        assert abs(np.mean(p <= level) - level) < 3 * error
+    far = detector.p_values(np.full((1, 6), 1e3))
+    assert_allclose(far, 1 / (m + 1))
+
+
+def test_p_values_and_labels_agree():
+    detector = AutoencoderOutlierDetector(contamination=0.1, max_iter=5, random_state=0)
+    detector.fit(normal_rows(1000, 0))
+    fresh = normal_rows(500, 1)
+    assert_array_equal(detector.predict(fresh) == -1, detector.p_values(fresh) <= 0.1)
+
+
+def test_p_values_need_rows_set_aside():
+    detector = make().fit(BENIGN)
+    assert detector.calibration_scores_ is None
+    with pytest.raises(ValueError, match="early_stopping=True"):
+        detector.p_values(BENIGN)
+
+
+@pytest.mark.parametrize(
+    "score_parts",
+    [
+        "auto",
+        {"residual": 1.0},
+        {"neighbors": 2.0},
+        {"location": 0.5},
+        {"residual": 1, "location": 1},
+    ],
+)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_contributions_of_all_parts_add_up(score_parts, dtype):
+    data = X.astype(dtype)
+    detector = AutoencoderOutlierDetector(
+        score_parts=score_parts, max_iter=3, random_state=0
+    ).fit(data)
+    contributions = detector.score_contributions(data)
+    scores = detector.score_samples(data)
+    assert (scores <= 0).all()
+    assert_allclose(contributions.sum(axis=1), scores, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_contributions_name_the_extreme_feature(seed):
+    rng = np.random.RandomState(seed)
+    detector = AutoencoderOutlierDetector(random_state=0).fit(BENIGN)
+    rows = BENIGN[rng.choice(len(BENIGN), 100)]
+    features = rng.randint(X.shape[1], size=100)
+    extreme = BENIGN.max(axis=0) + 3 * BENIGN.std(axis=0)
+    rows[np.arange(100), features] = extreme[features]
+    flagged = detector.predict(rows) == -1
+    worst = detector.score_contributions(rows).argmin(axis=1)
+    assert flagged.mean() > 0.9
+    assert np.mean(worst[flagged] == features[flagged]) > 0.9
+
+
+def test_defaults_find_outliers_among_the_training_rows():
+    rng = np.random.RandomState(0)
+    rows = np.r_[normal_rows(950, 0), rng.normal(scale=6, size=(50, 6))]
+    outlier = np.r_[np.zeros(950), np.ones(50)]
+    detector = AutoencoderOutlierDetector(random_state=0).fit(rows)
+    assert roc_auc_score(outlier, -detector.score_samples(rows)) > 0.95
+
+
+def test_more_features_than_axes():
+    rng = np.random.RandomState(0)
+    basis = rng.normal(size=(5, 300))
+    rows = rng.normal(size=(200, 5)) @ basis + 0.1 * rng.normal(size=(200, 300))
+    detector = AutoencoderOutlierDetector(max_iter=5, random_state=0).fit(rows)
+    strange = rows[:20] + rng.normal(size=(20, 300))
+    assert detector.score_samples(strange).max() < detector.score_samples(rows).min()
+
+
+@pytest.mark.parametrize(
+    "score_parts",
+    [{}, {"residual": 0}, {"code": 1}, {"residual": np.inf}, {"residual": "1"}, "all"],
+)
+def test_bad_score_parts(score_parts):
+    detector = make().fit(X)
+    before = detector.offset_
+    with pytest.raises(ValueError, match="score_parts"):
+        detector.set_params(score_parts=score_parts).fit(X)
+    assert detector.offset_ == before

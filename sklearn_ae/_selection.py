@@ -1,0 +1,157 @@
+"""Choosing the size of the code from the results of a search."""
+
+from collections.abc import Mapping
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+
+def one_standard_error(cv_results: Mapping[str, Any], metric: str = "score") -> int:
+    r"""Choose the smallest code that the search cannot tell from the best.
+
+    For the `refit` parameter of :class:`~sklearn.model_selection.GridSearchCV` and
+    :class:`~sklearn.model_selection.RandomizedSearchCV`. Candidate c, with scores
+    :math:`s_{ck}` on folds k = 1, ..., K, is as good as the best one b if
+
+    .. math::
+        \bar d_c \le \sqrt{\frac{1}{K (K - 1)} \sum_k (d_{ck} - \bar d_c)^2},
+        \qquad d_{ck} = s_{bk} - s_{ck},
+
+    that is, if it is worse by no more than one standard error of the difference. Of
+    those, the one with the smallest `n_components` is chosen; of several with this
+    size, the one with the highest mean score.
+
+    Parameters
+    ----------
+    cv_results : dict
+        The `cv_results_` of a search. One of the parameters searched has to be
+        `n_components`, or that of a step (``ae__n_components``), with a number in every
+        candidate: all whole numbers, or all fractions of the variance.
+
+    metric : str, default="score"
+        Which scores to use, if the search has several: for those of
+        ``scoring={"r2": ..., "time": ...}``, pass
+        ``refit=partial(one_standard_error, metric="r2")``.
+
+    Returns
+    -------
+    best_index : int
+        Position of the candidate, which becomes `best_index_`.
+
+    Raises
+    ------
+    ValueError
+        If there is no such metric, not exactly one such parameter, a size that is not
+        a number, fewer than two folds, or no candidate with a score on every fold
+        (others are ignored).
+
+    Notes
+    -----
+    This is the rule of Breiman et al. (1984), with one change. Theirs takes the
+    standard error of the best candidate's own mean. That includes how much harder one
+    fold is than another, which is the same for all candidates and says nothing about
+    which is better: one odd fold makes nearly everything "as good". The difference over
+    the same folds leaves this out.
+
+    No rule can help if the score itself rises with every component, as that of
+    reconstruction does: then the differences are real, and the largest size is chosen.
+    Score what the code is for; docs/choosing_the_latent_size.md shows how.
+
+    As training sets overlap and repeated splits share rows, the standard error is too
+    small rather than too large. Five or ten folds are better than many repetitions.
+
+    As with every callable `refit`, the search has no `best_score_`; it is
+    ``search.cv_results_["mean_test_score"][search.best_index_]``.
+
+    References
+    ----------
+    Breiman, Friedman, Olshen & Stone (1984), "Classification and Regression Trees",
+    section 3.4.3.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn.pipeline import Pipeline
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from sklearn_ae import AutoencoderTransformer, one_standard_error
+    >>> X, y = load_digits(return_X_y=True)
+    >>> ae = AutoencoderTransformer(max_iter=5, random_state=0)
+    >>> steps = [("ae", ae), ("scale", StandardScaler()), ("lr", LogisticRegression())]
+    >>> grid = {"ae__n_components": [2, 4, 8, 16, 32]}
+    >>> search = GridSearchCV(Pipeline(steps), grid, refit=one_standard_error)
+    >>> search.fit(X[:400], y[:400]).best_params_
+    {'ae__n_components': 16}
+    """
+    sizes = _sizes(cv_results["params"])
+    scores = _fold_scores(cv_results, metric)
+    complete = np.isfinite(scores).all(axis=1)
+    if not complete.any():
+        raise ValueError("No candidate has a finite score on every fold.")
+    scores[~complete] = -np.inf
+    means = scores.mean(axis=1)
+
+    differences = scores[means.argmax()] - scores[complete]
+    n_folds = scores.shape[1]
+    standard_errors = differences.std(axis=1, ddof=1) / np.sqrt(n_folds)
+    good = np.flatnonzero(complete)[differences.mean(axis=1) <= standard_errors]
+    return int(min(good, key=lambda i: (sizes[i], -means[i])))
+
+
+def _sizes(candidates):
+    """Return the size of the code of each candidate."""
+    names = {
+        name
+        for params in candidates
+        for name in params
+        if name.rpartition("__")[2] == "n_components"
+    }
+    if len(names) != 1:
+        raise ValueError(
+            "The search must be over exactly one parameter that is, or ends with, "
+            f"n_components. Got {sorted(names) or 'none'} instead."
+        )
+    name = names.pop()
+    sizes = [params.get(name) for params in candidates]
+    for size in sizes:
+        if not isinstance(size, Real) or isinstance(size, bool) or not float(size) > 0:
+            raise ValueError(
+                f"{name} must be a positive number in every candidate. "
+                f"Got {size!r} instead."
+            )
+    if len({size < 1 for size in sizes}) > 1:
+        raise ValueError(
+            f"{name} must be whole numbers or fractions, not both: they cannot be "
+            f"compared. Got {sizes} instead."
+        )
+    return sizes
+
+
+def _fold_scores(cv_results, metric):
+    """Return the scores of each candidate on each fold."""
+    if f"mean_test_{metric}" not in cv_results:
+        known = sorted(
+            key.removeprefix("mean_test_")
+            for key in cv_results
+            if key.startswith("mean_test_")
+        )
+        raise ValueError(
+            f"'mean_test_{metric}' is not in cv_results. With more than one metric, "
+            "name one: refit=functools.partial(one_standard_error, metric=...). "
+            f"metric must be one of {known}. Got {metric!r} instead."
+        )
+    folds = [
+        key
+        for key in cv_results
+        if key.startswith("split")
+        and key.endswith(f"_test_{metric}")
+        and key[len("split") : -len(f"_test_{metric}")].isdigit()
+    ]
+    if len(folds) < 2:
+        raise ValueError(
+            "A standard error needs the scores of two folds or more. "
+            f"Got {len(folds)} instead."
+        )
+    return np.array([cv_results[key] for key in folds], dtype=float).T

@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer
+from sklearn_ae._corruption import GaussianNoise
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_each_row_has_noise_of_its_own_size(dtype):
+    X = np.ones((2000, 300), dtype)
+    X.setflags(write=False)
+    out = np.empty_like(X)
+    noisy = GaussianNoise(0.1, 1.0).apply(X, np.random.default_rng(0), out)
+    assert noisy is out
+    deviations = (noisy - X).std(axis=1)
+    assert 0.08 < deviations.min() < 0.12 and 0.85 < deviations.max() < 1.15
+    # Log-uniform: the median is the geometric mean of the bounds.
+    assert_allclose(np.median(deviations), np.sqrt(0.1), rtol=0.1)
+    again = GaussianNoise(0.1, 1.0).apply(X, np.random.default_rng(0), out.copy())
+    assert_array_equal(again, noisy)
+
+
+def circle(n_rows, rng):
+    angle = rng.uniform(0, 2 * np.pi, n_rows)
+    return np.c_[np.cos(angle), np.sin(angle)].astype(np.float32)
+
+
+def test_a_denoising_autoencoder_removes_noise():
+    """Two code units for two features could copy; noise teaches the circle instead."""
+    rng = np.random.RandomState(0)
+    params = {"n_components": 2, "random_state": 0}
+    denoiser = AutoencoderTransformer(noise=0.3, **params).fit(circle(2000, rng))
+    clean = circle(500, rng)
+    noisy = clean + rng.normal(scale=0.2, size=clean.shape).astype(np.float32)
+    before = np.square(noisy - clean).sum(axis=1).mean()
+    after = np.square(denoiser.reconstruct(noisy) - clean).sum(axis=1).mean()
+    # Only the half of the noise that is across the circle can be removed.
+    assert after < 0.7 * before
+    copier = AutoencoderTransformer(**params).fit(circle(2000, rng))
+    assert np.square(copier.reconstruct(noisy) - noisy).mean() < 0.01
+
+
+@pytest.mark.parametrize("solver", ["lbfgs", "adam", "sgd"])
+@pytest.mark.parametrize("early_stopping", [True, False])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_noise_is_reproducible_with_every_solver(solver, early_stopping):
+    X = np.random.RandomState(0).normal(size=(300, 5))
+    params = {"solver": solver, "max_iter": 10, "early_stopping": early_stopping}
+    first, second = (
+        AutoencoderTransformer(2, noise=0.5, random_state=3, **params).fit(X)
+        for _ in range(2)
+    )
+    assert_array_equal(first._theta, second._theta)
+    assert first.noise_ == (0.5, 0.5)
+
+
+def test_auto_noise_needs_rows():
+    X = np.random.RandomState(0).normal(size=(80, 6))
+    many, few = (
+        AutoencoderOutlierDetector(random_state=0, max_iter=20).fit(X[:n])
+        for n in (80, 40)
+    )
+    assert (many.noise_, many.n_components_) == ((0.1, 1.0), 6)
+    assert (few.noise_, few.n_components_) == (None, 2)
+
+
+@pytest.mark.parametrize(
+    "noise", [0, -1, (1, 0.1), (0.1,), (0.1, 1, 2), (0, 1), ("a", "b"), "much", [None]]
+)
+def test_bad_noise(noise):
+    with pytest.raises(ValueError, match="noise"):
+        AutoencoderTransformer(noise=noise).fit(np.eye(5))

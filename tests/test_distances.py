@@ -1,0 +1,80 @@
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.distance import cdist
+from sklearn.covariance import EmpiricalCovariance
+
+from sklearn_ae import _distances
+from sklearn_ae._distances import Ellipsoid, References
+
+RNG = np.random.RandomState(0)
+MIXING = RNG.normal(size=(4, 4))
+Z = RNG.normal(size=(500, 4)) @ MIXING
+
+
+@pytest.fixture
+def plain(monkeypatch):
+    """Neither trimming nor shrinkage."""
+    monkeypatch.setattr(_distances, "TRIMMING_ROUNDS", 0)
+    monkeypatch.setattr(_distances, "SHRINKAGE", 0)
+
+
+def test_ellipsoid_is_the_mahalanobis_distance(plain):
+    expected = EmpiricalCovariance().fit(Z).mahalanobis(Z)
+    assert_allclose(Ellipsoid.fit(Z, None).measure(Z), expected, rtol=1e-8)
+
+
+def test_integer_weights_are_repeated_rows():
+    weights = RNG.randint(0, 4, size=len(Z))
+    kept = weights > 0
+    weighted = Ellipsoid.fit(Z[kept], weights[kept].astype(float))
+    repeated = Ellipsoid.fit(Z.repeat(weights, axis=0), None)
+    assert_allclose(weighted.measure(Z), repeated.measure(Z), rtol=1e-8)
+
+
+def test_trimming_unmasks_a_cluster_of_outliers(monkeypatch):
+    rows = np.r_[Z, RNG.normal(loc=8, scale=0.1, size=(100, 4)) @ MIXING]
+    trimmed = Ellipsoid.fit(rows, None).measure(rows)
+    assert trimmed[500:].min() > trimmed[:500].max()
+    monkeypatch.setattr(_distances, "TRIMMING_ROUNDS", 0)
+    plain = Ellipsoid.fit(rows, None).measure(rows)
+    assert plain[500:].max() < plain[:500].max()
+
+
+def test_directions_outside_the_axes_do_not_count():
+    axes = np.eye(4)[:2]
+    ellipsoid = Ellipsoid.fit(Z, None, axes)
+    moved = Z + [0, 0, 5, -5]
+    assert_allclose(ellipsoid.measure(moved), ellipsoid.measure(Z))
+    assert (ellipsoid.shares(moved)[:, 2:] == 0).all()
+
+
+@pytest.mark.parametrize("axes", [None, np.eye(4)[:3]])
+def test_shares_of_an_ellipsoid_add_up(axes):
+    ellipsoid = Ellipsoid.fit(Z, None, axes)
+    assert_allclose(ellipsoid.shares(Z).sum(axis=1), ellipsoid.measure(Z), rtol=1e-9)
+
+
+def test_the_nearest_reference_is_another_row():
+    references = References.fit(Z, np.random.RandomState(0))
+    distances = cdist(Z, Z, "sqeuclidean")
+    np.fill_diagonal(distances, np.inf)
+    assert_allclose(references.measure(Z), distances.min(axis=1), rtol=1e-8)
+    fresh = RNG.normal(size=(50, 4))
+    expected = cdist(fresh, Z, "sqeuclidean").min(axis=1)
+    assert_allclose(references.measure(fresh), expected, rtol=1e-8)
+    assert_allclose(references.shares(fresh).sum(axis=1), expected, rtol=1e-8)
+
+
+def test_repetitions_are_one_reference():
+    once = References.fit(Z, np.random.RandomState(0))
+    thrice = References.fit(Z.repeat(3, axis=0), np.random.RandomState(0))
+    assert_allclose(thrice.measure(Z), once.measure(Z))
+    constant = References.fit(np.ones((5, 2)), np.random.RandomState(0))
+    assert_allclose(constant.measure(np.ones((3, 2))), 0)
+
+
+def test_many_rows_are_sampled():
+    rows = RNG.normal(size=(5000, 2))
+    references = References.fit(rows, np.random.RandomState(0))
+    assert len(references.search._fit_X) == _distances.N_REFERENCES

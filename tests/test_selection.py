@@ -1,0 +1,193 @@
+"""The one-standard-error rule, by hand and inside searches."""
+
+import pickle
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_iris, load_wine
+from sklearn.decomposition import PCA
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, ShuffleSplit
+from sklearn.pipeline import Pipeline
+
+from sklearn_ae import AutoencoderTransformer, one_standard_error
+
+X, Y = load_iris(return_X_y=True)
+
+
+def results(scores, sizes=None, name="n_components", metric="score"):
+    """Return what a search would, one row of `scores` for each candidate."""
+    scores = np.asarray(scores, dtype=float)
+    sizes = range(1, len(scores) + 1) if sizes is None else sizes
+    out = {"params": [{name: size} for size in sizes]}
+    out |= {f"split{k}_test_{metric}": fold for k, fold in enumerate(scores.T)}
+    return out | {f"mean_test_{metric}": scores.mean(axis=1)}
+
+
+def make(**params):
+    return AutoencoderTransformer(
+        hidden_layer_sizes=(), solver="svd", random_state=0, **params
+    )
+
+
+# Against the best, 0, 0, 0: the differences 0, 0, 3 have mean 1 and standard error
+# sqrt((1 + 1 + 4) / (3 * 2)) = 1; with a 1 for one of the zeros, 4/3 and sqrt(7)/3.
+@pytest.mark.parametrize(
+    ("others", "chosen"),
+    [
+        ([[-0.0, 0, -3]], 0),
+        ([[-1, 0, -3]], 1),
+        ([[-1, 0, -3], [0, 0, -3]], 1),
+        ([[-1, -1, -1]], 1),
+    ],
+)
+def test_by_hand(others, chosen):
+    scores = [*others, [0, 0, 0]]
+    assert one_standard_error(results(scores)) == chosen
+
+
+def test_difficulty_of_folds_changes_nothing():
+    rng = np.random.RandomState(0)
+    scores = rng.randint(10, size=(20, 4)).astype(float)
+    chosen = one_standard_error(results(scores))
+    assert chosen == one_standard_error(results(scores + [0, 100, -1000, 7]))
+    assert chosen == one_standard_error(results(scores[:, ::-1]))
+
+
+def test_a_real_difference_counts_however_different_the_folds():
+    # The best mean's own standard error, 50, would let the smaller one pass.
+    assert one_standard_error(results([[-1, 98.9], [0, 100]])) == 1
+
+
+def test_order_of_candidates_is_not_their_size():
+    scores = [[5.0, 6, 7], [5, 6, 7.1], [4.9, 6.2, 7]]
+    assert one_standard_error(results(scores, sizes=[9, 8, 3])) == 2
+    assert one_standard_error(results(scores, sizes=[3, 8, 9])) == 0
+
+
+def test_same_size_goes_by_mean_score():
+    scores = [[0, 0, -3], [0, 0.1, -3], [0, 0, 0]]
+    assert one_standard_error(results(scores, sizes=[2, 2, 4])) == 1
+
+
+def test_fractions_of_the_variance():
+    scores = [[1, 2, 3], [1, 2, 2.9]]
+    assert one_standard_error(results(scores, sizes=[0.9, 0.5])) == 1
+
+
+def test_candidates_without_a_score_are_ignored():
+    scores = [[0, np.nan, 0], [-1, -1, -1], [0, 0, 0], [-np.inf, 0, 9]]
+    with np.errstate(all="raise"):
+        assert one_standard_error(results(scores)) == 2
+
+
+def test_results_are_not_changed():
+    given = results([[0, np.nan, 0], [0, 0, 0]])
+    before = pickle.dumps(given)
+    one_standard_error(given)
+    assert pickle.dumps(given) == before
+
+
+def test_several_metrics():
+    both = results([[0, 0, 0], [1, 1, 1]], metric="r2")
+    both |= results([[1, 1, 1], [0, 0, 0]], metric="speed_test_r2")
+    assert one_standard_error(both, metric="r2") == 1
+    assert one_standard_error(both, metric="speed_test_r2") == 0
+    with pytest.raises(ValueError, match=r"(?s)more than one metric.*'r2', 'speed"):
+        one_standard_error(both)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (results(np.ones((2, 3)), name="alpha"), "exactly one .* Got none instead"),
+        (results(np.ones((2, 3)), name="ae__max_n_components"), "Got none instead"),
+        (results(np.ones((2, 3)), sizes=["auto", 2]), "number .* Got 'auto' instead"),
+        (results(np.ones((2, 3)), sizes=[True, 2]), "number .* Got True instead"),
+        (results(np.ones((2, 3)), sizes=[None, 2]), "number .* Got None instead"),
+        (results(np.ones((2, 3)), sizes=[0.5, 2]), "fractions, not both"),
+        (results(np.ones((2, 1))), "two folds or more. Got 1 instead"),
+        (results(np.full((2, 3), np.nan)), "No candidate has a finite score"),
+    ],
+)
+def test_errors(given, message):
+    with pytest.raises(ValueError, match=message):
+        one_standard_error(given)
+
+
+def test_two_sizes_are_an_error():
+    given = results(np.ones((2, 3)), name="ae__n_components")
+    for params in given["params"]:
+        params["pca__n_components"] = 2
+    with pytest.raises(
+        ValueError, match=r"Got \['ae__n_components', 'pca__n_components'\] instead"
+    ):
+        one_standard_error(given)
+
+
+def test_a_branch_of_the_grid_without_a_size_is_an_error():
+    grid = [{"ae__n_components": [1, 2]}, {"ae": ["passthrough"]}]
+    pipeline = Pipeline(
+        [("ae", make()), ("classify", LogisticRegression(max_iter=1000))]
+    )
+    search = GridSearchCV(pipeline, grid, cv=3, refit=one_standard_error)
+    with pytest.raises(ValueError, match="in every candidate. Got None instead"):
+        search.fit(X, Y)
+
+
+def test_in_a_grid_search_over_a_pipeline():
+    X, y = load_wine(return_X_y=True)
+    ae, classify = make(scaling="per_feature"), LogisticRegression(C=0.1)
+    search = GridSearchCV(
+        Pipeline([("ae", ae), ("classify", classify)]),
+        {"ae__n_components": [4, 3, 2, 1]},
+        refit=one_standard_error,
+    )
+    search = pickle.loads(pickle.dumps(clone(search))).fit(X, y)
+    assert search.refit is one_standard_error
+    assert search.cv_results_["mean_test_score"].argmax() == 1
+    assert search.best_params_ == {"ae__n_components": 2}
+    assert search.best_estimator_["ae"].n_components_ == 2
+    assert pickle.loads(pickle.dumps(search)).score(X, y) > 0.9
+
+
+def test_the_score_of_reconstruction_still_takes_the_largest():
+    search = GridSearchCV(make(), {"n_components": [1, 2, 3]}, refit=one_standard_error)
+    assert search.fit(X).best_params_ == {"n_components": 3}
+
+
+def test_with_several_metrics_and_other_estimators():
+    pipeline = Pipeline([("pca", PCA()), ("classify", LogisticRegression(C=100))])
+    search = RandomizedSearchCV(
+        pipeline,
+        {"pca__n_components": [1, 2, 3, 4]},
+        n_iter=4,
+        random_state=0,
+        scoring=["accuracy", "neg_log_loss"],
+        refit=partial(one_standard_error, metric="neg_log_loss"),
+    ).fit(X, Y)
+    chosen = one_standard_error(search.cv_results_, metric="neg_log_loss")
+    assert search.best_index_ == chosen
+    with pytest.raises(ValueError, match="'mean_test_score' is not in cv_results"):
+        search.set_params(refit=one_standard_error).fit(X, Y)
+
+
+def test_a_single_split_is_an_error():
+    search = GridSearchCV(
+        make(), {"n_components": [1, 2]}, cv=ShuffleSplit(1), refit=one_standard_error
+    )
+    with pytest.raises(ValueError, match="two folds or more"):
+        search.fit(X)
+
+
+def test_the_guide_runs_as_it_stands():
+    guide = Path(__file__).parents[1] / "docs" / "choosing_the_latent_size.md"
+    (block,) = re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)
+    namespace = {}
+    exec(compile(block, str(guide), "exec"), namespace)
+    chosen = namespace["search"].best_params_["ae__n_components"]
+    assert chosen < 8
