@@ -3,7 +3,9 @@
 The same network (ReLU units, linear code and output), batch size, float32 and Adam for
 all. Repetitions are interleaved, so that a machine whose speed drifts is the same for
 everybody. A step's time is the difference between a long and a short training, divided
-by the difference in steps: setting up, compiling and evaluating do not count.
+by the difference in steps: setting up, compiling and evaluating do not count. Beside
+ours stands what share of the machine's own matrix product rate (sgemm, measured between
+the repetitions) its products alone amount to.
 
     pip install -e ".[bench]" && python benchmarks/bench_step.py --json step.json
 
@@ -11,16 +13,23 @@ A peer that is not installed is reported and left out.
 """
 
 import argparse
-import importlib.util
-import json
-import platform
 import statistics
-import time
 import warnings
-from itertools import pairwise
 
 import numpy as np
-import sklearn
+from _common import (
+    installed,
+    jax_epoch,
+    jax_start,
+    layer_sizes,
+    print_table,
+    report_header,
+    sgemm_rate,
+    time_call,
+    torch_epoch,
+    torch_network,
+    write_json,
+)
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
@@ -42,6 +51,8 @@ def ours(widths, code, batch, X):
             code,
             hidden_layer_sizes=widths[1:],
             activation="relu",
+            linear_path=False,
+            early_stopping=False,
             solver="adam",
             batch_size=batch,
             max_iter=n_epochs,
@@ -54,7 +65,7 @@ def ours(widths, code, batch, X):
 def mlp_regressor(widths, code, batch, X):
     def train(n_epochs):
         MLPRegressor(
-            hidden_layer_sizes=(*widths[1:], code, *widths[:0:-1]),
+            hidden_layer_sizes=layer_sizes(widths, code)[1:-1],
             solver="adam",
             batch_size=batch,
             max_iter=n_epochs,
@@ -66,80 +77,82 @@ def mlp_regressor(widths, code, batch, X):
     return train
 
 
-def torch_eager(widths, code, batch, X):
+def torch_eager(widths, code, batch, X, compiled=False):
     import torch
 
     torch.manual_seed(0)
-    sizes = (*widths, code, *widths[::-1])
-    layers = []
-    for i, (n_inputs, n_outputs) in enumerate(pairwise(sizes)):
-        layers.append(torch.nn.Linear(n_inputs, n_outputs))
-        if i not in (len(widths) - 1, len(sizes) - 2):
-            layers.append(torch.nn.ReLU())
-    network = torch.nn.Sequential(*layers)
+    network = torch_network(widths, code)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
+    if compiled:
+        network = torch.compile(network)
     rows = torch.from_numpy(X)
 
     def train(n_epochs):
         for _ in range(n_epochs):
-            for index in torch.randperm(len(rows)).split(batch):
-                x = rows[index]
-                optimizer.zero_grad(set_to_none=True)
-                torch.nn.functional.mse_loss(network(x), x).backward()
-                optimizer.step()
+            torch_epoch(network, optimizer, rows, batch)
 
+    train(1)
     return train
 
 
-def jax_epoch(widths, code, batch, X):
-    """The whole epoch is one compiled function."""
+def torch_compiled(widths, code, batch, X):
+    return torch_eager(widths, code, batch, X, compiled=True)
+
+
+def jax_whole_epoch(widths, code, batch, X):
     import jax
-    import jax.numpy as jnp
 
-    sizes = (*widths, code, *widths[::-1])
-    keys = jax.random.split(jax.random.key(0), len(sizes))
-    theta = [
-        (jax.random.normal(key, (a, b)) * (2 / (a + b)) ** 0.5, jnp.zeros(b))
-        for key, (a, b) in zip(keys, pairwise(sizes), strict=False)
-    ]
-    rows = jnp.asarray(X)
-
-    def loss(theta, x):
-        out = x
-        for i, (weight, bias) in enumerate(theta):
-            out = out @ weight + bias
-            if i not in (len(widths) - 1, len(sizes) - 2):
-                out = jax.nn.relu(out)
-        return jnp.mean((out - x) ** 2)
-
-    def step(state, index):
-        theta, first, second, t = state
-        gradient = jax.grad(loss)(theta, rows[index])
-        t = t + 1
-        first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, gradient)
-        second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, second, gradient)
-        rate = 1e-3 * jnp.sqrt(1 - 0.999**t) / (1 - 0.9**t)
-        theta = jax.tree.map(
-            lambda p, m, v: p - rate * m / (jnp.sqrt(v) + 1e-8), theta, first, second
-        )
-        return (theta, first, second, t), None
-
-    @jax.jit
-    def epoch(state, key):
-        n_batches = len(rows) // batch
-        order = jax.random.permutation(key, len(rows))[: n_batches * batch]
-        return jax.lax.scan(step, state, order.reshape(n_batches, batch))[0]
-
-    zeros = jax.tree.map(jnp.zeros_like, theta)
-    start = (theta, zeros, zeros, jnp.float32(0))
-    epoch(start, keys[0])
+    epoch = jax.jit(jax_epoch(widths, batch, 1e-3))
+    start = jax_start(widths, code, jax.random.key(0))
+    rows = jax.numpy.asarray(X)
 
     def train(n_epochs):
         state = start
-        for key in jax.random.split(keys[-1], n_epochs):
-            state = epoch(state, key)
+        for key in jax.random.split(jax.random.key(1), n_epochs):
+            state = epoch(state, rows, key)
         jax.block_until_ready(state)
 
+    train(1)
+    return train
+
+
+def jax_step(widths, code, batch, X):
+    """One step is one compiled function: an epoch of a single batch."""
+    import jax
+
+    step = jax.jit(jax_epoch(widths, batch, 1e-3))
+    start = jax_start(widths, code, jax.random.key(0))
+    key = jax.random.key(0)
+
+    def train(n_epochs):
+        state, rng = start, np.random.RandomState(0)
+        for _ in range(n_epochs):
+            order = rng.permutation(len(X))
+            for first in range(0, len(X) - batch + 1, batch):
+                state = step(state, X[order[first : first + batch]], key)
+        jax.block_until_ready(state)
+
+    train(1)
+    return train
+
+
+def keras(widths, code, batch, X):
+    import keras
+
+    sizes = layer_sizes(widths, code)
+    linear = (len(widths) - 1, len(sizes) - 2)
+    network = keras.Sequential(
+        [
+            keras.layers.Dense(size, None if i in linear else "relu")
+            for i, size in enumerate(sizes[1:])
+        ]
+    )
+    network.compile("adam", "mse")
+
+    def train(n_epochs):
+        network.fit(X, X, batch_size=batch, epochs=n_epochs, verbose=0)
+
+    train(1)
     return train
 
 
@@ -147,75 +160,71 @@ PEERS = {
     "ours": ("sklearn_ae", ours),
     "MLPRegressor": ("sklearn", mlp_regressor),
     "torch eager": ("torch", torch_eager),
-    "JAX epoch": ("jax", jax_epoch),
+    "torch compiled": ("torch", torch_compiled),
+    "JAX step": ("jax", jax_step),
+    "JAX epoch": ("jax", jax_whole_epoch),
+    "Keras": ("keras", keras),
 }
 
 
-def sgemm_rate(n=2048):
-    """Return the GFLOP/s of a large float32 matrix product."""
-    a = np.random.RandomState(0).rand(n, n).astype(np.float32)
-    times = []
-    for _ in range(5):
-        start = time.perf_counter()
-        a @ a
-        times.append(time.perf_counter() - start)
-    return 2 * n**3 / min(times) / 1e9
+def product_flops(widths, code, batch):
+    """Return the floating point operations of the matrix products of one step."""
+    sizes = layer_sizes(widths, code)
+    n_weights = sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+    # Forward, gradient by weights, gradient by inputs; not for the first layer's.
+    return 2 * batch * (3 * n_weights - sizes[0] * sizes[1])
 
 
 def measure(case, peers, n_repeats):
-    """Return, for each peer, the microseconds per step of each repetition."""
+    """Return the microseconds per step of each repetition by peer, and sgemm's rate."""
     widths, code, batch, n_rows, (short, long) = case
     X = np.random.RandomState(0).rand(n_rows, widths[0]).astype(np.float32)
-    trainers = {name: make(widths, code, batch, X) for name, make in peers.items()}
+    trainers = {}
+    for name, make in peers.items():
+        try:
+            trainers[name] = make(widths, code, batch, X)
+        except RuntimeError as error:
+            # torch.compile needs a compiler.
+            print(f"{name}: {str(error).splitlines()[0]}")
     n_steps = (long - short) * -(-n_rows // batch)
     times = {name: [] for name in trainers}
+    rates = []
     for _ in range(n_repeats):
+        rates.append(sgemm_rate(n_repeats=2))
         for name, train in trainers.items():
-            seconds = []
-            for n_epochs in (short, long):
-                start = time.perf_counter()
-                train(n_epochs)
-                seconds.append(time.perf_counter() - start)
+            seconds = [time_call(train, n_epochs) for n_epochs in (short, long)]
             times[name].append(1e6 * (seconds[1] - seconds[0]) / n_steps)
-    return times
+    return times, statistics.median(rates)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--cases", type=int, nargs="*", default=range(len(CASES)))
+    parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=PEERS)
     parser.add_argument("--json", help="where to write all measurements")
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
 
-    peers = {}
-    for name, (module, make) in PEERS.items():
-        if importlib.util.find_spec(module):
-            peers[name] = make
-        else:
-            print(f"{name}: not installed, left out")
-    report = {
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": platform.processor() or platform.machine(),
-        "versions": {"numpy": np.__version__, "scikit-learn": sklearn.__version__},
-        "sgemm_gflops": round(sgemm_rate(), 1),
-        "microseconds_per_step": {},
-    }
-    print(json.dumps({key: report[key] for key in list(report)[:4]}))
-    print("median microseconds per step (minimum)")
-    print(f"{'network, batch':>40}" + "".join(f"{name:>22}" for name in peers))
+    peers = installed({name: PEERS[name] for name in options.peers})
+    report = {**report_header(), "microseconds_per_step": {}}
+    rows = []
     for i in options.cases:
         widths, code, batch, *_ = CASES[i]
+        times, rate = measure(CASES[i], peers, options.repeats)
         label = "-".join(map(str, (*widths, code))) + f"-..., {batch}"
-        times = measure(CASES[i], peers, options.repeats)
         report["microseconds_per_step"][label] = times
-        cells = (
-            f"{statistics.median(t):10.0f} ({min(t):8.0f})" for t in times.values()
-        )
-        print(f"{label:>40}" + "".join(f"{cell:>22}" for cell in cells), flush=True)
-    if options.json:
-        with open(options.json, "w") as file:
-            json.dump(report, file, indent=1)
+        medians = {name: statistics.median(values) for name, values in times.items()}
+        share = product_flops(widths, code, batch) / (1e3 * rate * medians["ours"])
+        cells = [
+            f"{medians[name]:.0f} ({min(times[name]):.0f})" if name in times else "-"
+            for name in peers
+        ]
+        rows.append([label, *cells, f"{share:.0%}"])
+        print(rows[-1], flush=True)
+    columns = ["network, batch", *peers, "ours of sgemm"]
+    print_table("Median microseconds per step (minimum)", columns, rows)
+    write_json(options.json, report)
 
 
 if __name__ == "__main__":

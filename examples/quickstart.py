@@ -183,21 +183,21 @@ def draw_loss_curve(figure, autoencoder, pca_loss):
     axes.legend(frameon=False)
 
 
-def draw_scores(figure, detector, losses, is_malignant):
-    figure.suptitle("Breast cancer: reconstruction loss of unseen rows", **TITLE)
+def draw_scores(figure, detector, abnormality, is_malignant):
+    figure.suptitle("Breast cancer: how abnormal unseen rows are", **TITLE)
     axes = figure.subplots()
-    bins = np.geomspace(losses.min(), losses.max(), 40)
+    bins = np.geomspace(abnormality.min(), abnormality.max(), 40)
     for label, chosen, colour in [
         ("benign", ~is_malignant, BLUE),
         ("malignant", is_malignant, ORANGE),
     ]:
-        beyond = np.mean(losses[chosen] > -detector.offset_)
+        beyond = np.mean(abnormality[chosen] > -detector.offset_)
         label += f", {beyond:.0%} beyond the threshold"
         style = {"histtype": "stepfilled", "color": colour, "label": label}
-        axes.hist(losses[chosen], bins, alpha=0.6, **style)
+        axes.hist(abnormality[chosen], bins, alpha=0.6, **style)
     axes.axvline(-detector.offset_, color=GREY, ls="--", lw=1.5)
     axes.set(
-        xscale="log", xlabel="mean squared error of scaled features", ylabel="rows"
+        xscale="log", xlabel="minus the score", ylabel="rows"
     )
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
@@ -207,7 +207,7 @@ def main():
     start = time.perf_counter()
     X, y = load_digits(return_X_y=True)
     print_latent_sizes(tune_latent_size(X, y))
-    detector, losses, is_malignant = find_malignant(load_breast_cancer())
+    detector, abnormality, is_malignant = find_malignant(load_breast_cancer())
 
     figure = plt.figure(figsize=(13, 7.6), layout="constrained")
     left, right = figure.subfigures(1, 2, width_ratios=[1.15, 1], wspace=0.04)
@@ -216,7 +216,7 @@ def main():
     autoencoder, pca_loss = draw_reconstructions(digits, X, y)
     draw_latent_space(latent, X, y)
     draw_loss_curve(curve, autoencoder, pca_loss)
-    draw_scores(scores, detector, losses, is_malignant)
+    draw_scores(scores, detector, abnormality, is_malignant)
     figure.savefig("quickstart.png", dpi=110)
     print(f"\nWrote quickstart.png ({time.perf_counter() - start:.0f} s in all)")
 
