@@ -351,6 +351,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", help="directory with the files of the other cases")
     parser.add_argument("--cases", nargs="*", choices=CASES, help="default: all")
+    parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
     parser.add_argument("--epochs", type=int, default=60, help="of the peers")
     parser.add_argument("--max-rows", type=int, help="for a quick try")
     parser.add_argument("--json", help="where to write all measurements")
@@ -359,7 +360,7 @@ def main():
     warnings.simplefilter("ignore", ConvergenceWarning)
 
     report = {"header": report_header(), "results": {}}
-    peers = installed(PEERS)
+    peers = installed({name: PEERS[name] for name in options.peers})
     for name in options.cases or CASES:
         case = CASES[name]
         if case.file and not options.data:

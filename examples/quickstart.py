@@ -196,9 +196,7 @@ def draw_scores(figure, detector, abnormality, is_malignant):
         style = {"histtype": "stepfilled", "color": colour, "label": label}
         axes.hist(abnormality[chosen], bins, alpha=0.6, **style)
     axes.axvline(-detector.offset_, color=GREY, ls="--", lw=1.5)
-    axes.set(
-        xscale="log", xlabel="minus the score", ylabel="rows"
-    )
+    axes.set(xscale="log", xlabel="minus the score", ylabel="rows")
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 

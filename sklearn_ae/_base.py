@@ -84,6 +84,10 @@ class BaseAutoencoder(
     (`Model`, `Objective`, a solver); all the mathematics is in those.
     """
 
+    # Whether rows set aside must not be used for anything else. If not, PCA is that of
+    # all rows, lest few rows make a worse one; validation then leans towards it.
+    _calibrates = False
+
     _model: Model
     _theta: np.ndarray
     _optimizer: Adam | SGD | None = None
@@ -141,10 +145,14 @@ class BaseAutoencoder(
             dtype = self._theta.dtype if warm else FLOAT_DTYPES
             rows = self._check_training_data(X, sample_weight, dtype, reset=True)
             rng = check_random_state(self.random_state)
+            self.noise_ = choose_noise(self, len(rows))
             self._start(rows, rng, warm)
             self.solver_ = choose_solver(self, self._model, self.noise_)
-            solver, model, theta = self.solver_, self._model, self._theta
+            solver, model = self.solver_, self._model
             training, validation = split(self, solver, rows, rng)
+            if not warm:
+                self._start_as_pca(training if self._calibrates else rows)
+            theta = self._theta
             with threads(choose_sharing(self, solver, model, rows)) as map_parts:
                 solution, value = train(
                     self,
@@ -154,8 +162,8 @@ class BaseAutoencoder(
                     training,
                     validation,
                     rng,
-                    self.noise_,
-                    map_parts,
+                    noise=self.noise_,
+                    map_parts=map_parts,
                 )
             self._store(solution, value)
             self._finish(rows, training, validation, rng)
@@ -204,8 +212,11 @@ class BaseAutoencoder(
             rows = self._check_training_data(X, sample_weight, dtype, reset=first)
             if self._rng is None:
                 self._rng = check_random_state(self.random_state)
+            if first:
+                self.noise_ = choose_noise(self, len(rows))
             self._start(rows, self._rng, warm=not first)
             if first:
+                self._start_as_pca(rows)
                 self.n_iter_, self.loss_, self.loss_curve_ = 0, nan, []
                 self.validation_loss_curve_ = None
             solver = "sgd" if self.solver == "sgd" else "adam"
@@ -213,7 +224,7 @@ class BaseAutoencoder(
                 self._optimizer = make_optimizer(self, solver, self._theta)
                 self.solver_ = solver
             if self._step(rows) or first:
-                self._finish(rows, rows, None, self._rng)
+                self._finish_part(rows, self._rng)
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -445,7 +456,6 @@ class BaseAutoencoder(
             mean, variance = mean_and_variance(rows)
             self.mean_ = mean.astype(rows.X.dtype)
             scaling = fit_scaling(mean, variance, self.scaling, rows.X.dtype)
-            self.noise_ = choose_noise(self, len(rows))
             n_components = choose_n_components(self, rows, scaling, self.noise_)
         network = make_network(self, rows.n_features, n_components)
         model = Model.assemble(network, make_loss(self), scaling)
@@ -457,10 +467,16 @@ class BaseAutoencoder(
             )
         if not warm:
             self._theta = model.initial_theta(self.mean_, rng)
-            if network.has_linear_path:
-                axes = principal_axes(rows, scaling)
-                write_linear_start(network, self._theta, axes, model.targets_are_inputs)
         self.n_components_, self._model = n_components, model
+
+    def _start_as_pca(self, rows):
+        """Let a network with a linear path begin where PCA ends."""
+        model = self._model
+        if model.network.has_linear_path:
+            axes = principal_axes(rows, model.input_scaling)
+            write_linear_start(
+                model.network, self._theta, axes, model.targets_are_inputs
+            )
 
     def _store(self, solution, value):
         """Take over what training has found."""
@@ -493,8 +509,8 @@ class BaseAutoencoder(
             theta,
             rows,
             self._rng,
-            self.noise_,
             optimizer,
+            noise=self.noise_,
         )
         if not (isfinite(value) and np.isfinite(theta).all()):
             message = Outcome.NON_FINITE.value.format(n_iter=self.n_iter_ + 1)
@@ -510,4 +526,7 @@ class BaseAutoencoder(
         """Raise ValueError before any work starts; a hook for subclasses."""
 
     def _finish(self, rows, training, validation, rng):
-        """Do what follows training; a hook for subclasses."""
+        """Do what follows `fit`; a hook for subclasses."""
+
+    def _finish_part(self, rows, rng):
+        """Do what follows `partial_fit`; a hook for subclasses."""

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import eigh
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils.extmath import randomized_svd
 
 # Share of the rows, the farthest, that an ellipsoid is not fitted to.
 TRIM = 0.4
@@ -13,27 +14,43 @@ TRIMMING_ROUNDS = 3
 # What a covariance is mixed with: this share of a sphere of the same variance.
 SHRINKAGE = 0.05
 
+# Directions that an ellipsoid has variances of their own for.
+MAX_AXES = 256
+
 # Rows to find the nearest of.
 N_REFERENCES = 2048
 
 
 @dataclass(frozen=True)
 class Ellipsoid:
-    r"""The squared Mahalanobis distance, :math:`(z - m)^\top F F^\top (z - m)`.
+    r"""The squared Mahalanobis distance of rows from most of the rows it is fitted to.
+
+    .. math::
+        \|F^\top u\|^2 + \|u - V V^\top u\|^2 / s^2, \qquad u = z - m
+
+    where F whitens within the leading principal directions V, and s^2 is the mean
+    variance in all others (Tipping & Bishop 1999, "Probabilistic principal component
+    analysis", eq. 7). With few features there are no others.
 
     Attributes
     ----------
     center : ndarray of shape (n_features,)
         m, the mean of normal rows.
-    factor : ndarray of shape (n_features, rank)
-        F, such that :math:`F F^\top` is the inverse of their covariance.
+    factor : ndarray of shape (n_features, n_axes)
+        F
+    axes : ndarray of shape (n_features, n_axes) or None
+        V
+    rest_variance : float
+        s^2
     """
 
     center: np.ndarray
     factor: np.ndarray
+    axes: np.ndarray | None = None
+    rest_variance: float = 1.0
 
     @classmethod
-    def fit(cls, Z, weights, axes=None, least_variance=0.0):
+    def fit(cls, Z, weights, least_variance=0.0):
         """Fit mean and covariance to most rows, in disregard of the farthest.
 
         Each round keeps the share of rows that is nearest by the ellipsoid before: the
@@ -44,12 +61,11 @@ class Ellipsoid:
         ----------
         Z : ndarray of shape (n_rows, n_features)
         weights : ndarray of shape (n_rows,) or None
-        axes : ndarray of shape (n_axes, n_features), optional
-            Orthonormal directions outside of which nothing counts.
         least_variance : float
             Below this, a variance is not told from rounding errors.
         """
-        projected = Z if axes is None else Z @ axes.T
+        axes = _leading_axes(Z, weights) if Z.shape[1] > MAX_AXES else None
+        projected = Z if axes is None else Z @ axes
         kept = slice(None)
         n_rows, n_features = projected.shape
         # Some of few rows might lie on a plane, and all others off it.
@@ -59,21 +75,46 @@ class Ellipsoid:
             center, factor = _whitening(projected[kept], kept_weights, least_variance)
             if remaining:
                 squared = np.square((projected - center) @ factor).sum(axis=1)
-                limit = quantile(squared, 1 - TRIM, weights)
                 # Copies of a row may differ by rounding, and must stay together.
-                kept = squared <= limit * (1 + 1e-9)
+                kept = squared <= quantile(squared, 1 - TRIM, weights) * (1 + 1e-9)
         if axes is None:
             return cls(center, factor)
-        return cls(center @ axes, axes.T @ factor)
+        center = np.average(Z[kept], axis=0, weights=kept_weights)
+        rest = _outside(axes, Z[kept] - center)
+        variance = np.average(np.square(rest).sum(axis=1), weights=kept_weights)
+        variance /= Z.shape[1] - axes.shape[1]
+        return cls(center, axes @ factor, axes, max(variance, least_variance))
 
     def measure(self, Z):
         """Return the squared distance of each row."""
-        return np.square((Z - self.center) @ self.factor).sum(axis=1)
+        difference = Z - self.center
+        squared = np.square(difference @ self.factor).sum(axis=1)
+        if self.axes is not None:
+            rest = _outside(self.axes, difference)
+            squared += np.square(rest).sum(axis=1) / self.rest_variance
+        return squared
 
     def shares(self, Z):
         """Return what each feature adds to `measure`; less than nothing is possible."""
         difference = Z - self.center
-        return difference * (difference @ self.factor @ self.factor.T)
+        shares = difference * (difference @ self.factor @ self.factor.T)
+        if self.axes is not None:
+            shares += difference * _outside(self.axes, difference) / self.rest_variance
+        return shares
+
+
+def _leading_axes(Z, weights):
+    """Return principal directions, as columns; half as many as rows at most."""
+    centered = Z - np.average(Z, axis=0, weights=weights)
+    if weights is not None:
+        centered *= np.sqrt(weights)[:, None]
+    n_axes = min(MAX_AXES, max(1, len(Z) // 2))
+    return randomized_svd(centered, n_axes, random_state=0)[2].T
+
+
+def _outside(axes, difference):
+    """Return the part of differences that is orthogonal to the axes."""
+    return difference - difference @ axes @ axes.T
 
 
 def _whitening(Z, weights, least_variance):
@@ -97,9 +138,12 @@ class References:
 
     Attributes
     ----------
+    rows : ndarray of shape (n_references, n_features)
     search : NearestNeighbors
+        Fitted to them.
     """
 
+    rows: np.ndarray
     search: NearestNeighbors
 
     @classmethod
@@ -107,7 +151,8 @@ class References:
         """Take some of the rows, without repetitions, at random."""
         chosen = rng.permutation(len(Z))[:N_REFERENCES]
         distinct = np.unique(Z[chosen], axis=0)
-        return cls(NearestNeighbors(n_neighbors=min(2, len(distinct))).fit(distinct))
+        search = NearestNeighbors(n_neighbors=min(2, len(distinct)))
+        return cls(distinct, search.fit(distinct))
 
     def measure(self, Z):
         """Return the squared distance of each row."""
@@ -116,7 +161,7 @@ class References:
     def shares(self, Z):
         """Return what each feature adds to `measure`."""
         _, nearest = self._nearest(Z)
-        return np.square(Z - self.search._fit_X[nearest])
+        return np.square(Z - self.rows[nearest])
 
     def _nearest(self, Z):
         distances, nearest = self.search.kneighbors(Z)

@@ -95,6 +95,13 @@ class Model:
         return self.target_scaling is self.input_scaling
 
     @property
+    def starts_as_pca(self):
+        """Whether a linear path makes the network PCA before training."""
+        code = self.network.layers[self.network.n_encoder_layers - 1]
+        linear = code.activation.name == "identity" and self.targets_are_inputs
+        return linear and self.network.has_linear_path
+
+    @property
     def row_bytes(self):
         """Memory for one row's way through the network, in bytes."""
         widths = [layer.n_outputs for layer in self.network.layers]

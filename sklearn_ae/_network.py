@@ -35,7 +35,8 @@ class Network:
         steps = (
             f"-[{layer.activation.name}]-{layer.n_outputs}" for layer in self.layers
         )
-        return str(self.layers[0].n_inputs) + "".join(steps)
+        path = " with a linear path" if self.has_linear_path else ""
+        return str(self.layers[0].n_inputs) + "".join(steps) + path
 
     @classmethod
     def mirrored(

@@ -103,7 +103,7 @@ class Objective:
         self.map = map
         self.corruption = corruption
         self._corruption_seed = corruption_seed
-        self._step_rng = self._rng_of_part(0)
+        self._step_rng = self._rng_of_part(N_PARTS)
         self._idle = []
         self._theta = self._views = None
 
@@ -158,7 +158,7 @@ class Objective:
             What to divide by, besides the number of cells, if not by the mean weight of
             these rows.
         rng : numpy.random.Generator, optional
-            For the corruption of a single block.
+            What the corruption is drawn from; by default the same in each call.
         """
         n_rows = len(rows)
         if n_rows <= self.block_rows:
@@ -173,7 +173,9 @@ class Objective:
             )
             self._idle.append(workspace)
         else:
-            sums = self._map_parts(partial(self._sums, theta), rows, self.block_rows)
+            step = None if rng is None else int(rng.integers(2**31))
+            sums = partial(self._sums, theta, step=step)
+            sums = self._map_parts(sums, rows, self.block_rows)
             loss_sum, gradient, weight_sum = next(sums)
             for loss, gradient_part, weight in sums:
                 loss_sum += loss
@@ -236,10 +238,10 @@ class Objective:
         parts = rows.split(ceil(n_blocks / N_PARTS) * block_rows)
         return iter(self.map(function, enumerate(parts)))
 
-    def _sums(self, theta, part):
+    def _sums(self, theta, part, step=None):
         """Return `block`, summed up over blocks of rows, in an array of its own."""
         number, rows = part
-        rng = self._rng_of_part(number)
+        rng = self._rng_of_part(number, step)
         workspace = self._take_workspace(len(rows))
         gradient = np.zeros_like(theta)
         loss_sum = weight_sum = 0.0
@@ -275,18 +277,21 @@ class Objective:
     def _take_workspace(self, n_rows):
         """Return an idle workspace or a new one; give it back to `_idle` after use."""
         n_rows = min(n_rows, self.block_rows)
-        if self._idle:
+        try:
             workspace = self._idle.pop()
-            if len(workspace.inputs) >= n_rows:
-                return workspace
-        return self._new_workspace(n_rows)
+        except IndexError:
+            return self._new_workspace(n_rows)
+        long_enough = len(workspace.inputs) >= n_rows
+        return workspace if long_enough else self._new_workspace(n_rows)
 
     def _new_workspace(self, n_rows):
         return Workspace(self.model, n_rows, self.dtype, bool(self.corruption))
 
-    def _rng_of_part(self, number):
-        """Return what draws the noise of one part of the rows."""
+    def _rng_of_part(self, number, step=None):
+        """Return what draws the noise of one part of the rows, in a step if any."""
         if self.corruption is None:
             return None
-        seed = np.random.SeedSequence([self._corruption_seed, number])
-        return np.random.Generator(np.random.SFC64(seed))
+        key = [self._corruption_seed, number]
+        if step is not None:
+            key.append(step)
+        return np.random.Generator(np.random.SFC64(np.random.SeedSequence(key)))

@@ -48,10 +48,11 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
 
         - A float is the share of fresh rows like the training rows that `predict` calls
           outliers. The threshold is a quantile of the scores of rows set aside for
-          early stopping, which nothing but `mean_`, `scale_` and the moment to stop has
-          been fitted to: if they and the fresh rows come from the same distribution,
-          the share is at most `contamination`, on average over draws of the rows set
-          aside (split conformal prediction; Angelopoulos & Bates 2023, "Conformal
+          early stopping, which nothing but `mean_`, `scale_`, a fractional
+          `n_components` and the moment to stop has been fitted to: if they and the
+          fresh rows come from the same distribution, the share is at most
+          `contamination`, on average over draws of the rows set aside (split
+          conformal prediction; Angelopoulos & Bates 2023, "Conformal
           prediction: a gentle introduction", section 1, and Bates et al. 2023, "Testing
           for outliers with conformal p-values", section 2). With m of them it varies by
           :math:`\sqrt{c (1 - c) / m}`; a share below 1 / (m + 1) cannot be had, and
@@ -101,7 +102,8 @@ warm_start, shuffle, random_state, verbose :
     ----------
     offset_ : float
         The threshold: ``decision_function`` is ``score_samples`` minus this. After
-        `partial_fit` that of the last rows passed.
+        `partial_fit` that of the last 50 or more rows passed at once, as are the
+        distances of `score_parts`.
 
     calibration_scores_ : ndarray of shape (n_set_aside,) or None
         The scores of the rows set aside, in ascending order, if there were any.
@@ -218,6 +220,7 @@ validation_loss_curve_ :
         "score_parts": [StrOptions({"auto", "loss"}), dict],
     }
 
+    _calibrates = True
     _score: CombinedScore | None
     offset_: float
     calibration_scores_: np.ndarray | None
@@ -280,7 +283,8 @@ validation_loss_curve_ :
         -------
         contributions : ndarray of shape (n_samples, n_features_in_)
             Each row adds up to the row's `score_samples`; the lowest entry belongs to
-            the feature that is hardest to reconstruct.
+            the feature that makes the row abnormal most. But with "loss", an entry may
+            be above 0, where a feature makes up for others that it is correlated with.
         """
         rows = self._check_rows(X, for_loss=True)
         return self._by_blocks(self._row_contributions, rows)
@@ -292,7 +296,8 @@ validation_loss_curve_ :
         the row: the p-value is (k + 1) / (m + 1). If rows come from the distribution of
         the training rows, the probability of a p-value of at most p is at most p (Vovk,
         Gammerman & Shafer 2005, "Algorithmic learning in a random world", proposition
-        2.8), on average over draws of the rows set aside.
+        2.8), on average over draws of the rows set aside. With sample weights k and m
+        are sums of weights, whose mean is 1, and the guarantee is approximate.
 
         Parameters
         ----------
@@ -313,9 +318,10 @@ validation_loss_curve_ :
         calibration = self.calibration_scores_
         if calibration is None:
             raise ValueError(
-                "p_values needs rows that were set aside in fit, by "
-                f"early_stopping=True or more rows; got early_stopping="
-                f"{self.early_stopping!r} with solver {self.solver_!r}."
+                "p_values needs rows that fit has set aside: early_stopping=True, or "
+                "'auto' with more rows, a solver other than 'svd', and no partial_fit. "
+                f"Got early_stopping={self.early_stopping!r}, solver_="
+                f"{self.solver_!r}, n_iter_={self.n_iter_}."
             )
         n_as_low = np.searchsorted(calibration, scores, side="right")
         as_low = np.r_[0, self._calibration_ranks][n_as_low]
@@ -360,10 +366,21 @@ validation_loss_curve_ :
         self.calibration_scores_ = None
         if validation is not None:
             self._calibrate(*self._scores_of(validation))
-        if validation is not None and len(validation) >= LEAST_TO_CALIBRATE:
-            self.offset_ = self._threshold(True, *self._scores_of(validation))
+            if len(validation) >= LEAST_TO_CALIBRATE:
+                self.offset_ = self._calibrated_threshold(validation.weights())
+                return
+        scores, weights = self._scores_of(rows)
+        if isinstance(self.contamination, str):
+            self.offset_ = self._fence(scores, weights)
         else:
-            self.offset_ = self._threshold(False, *self._scores_of(rows))
+            # Slightly less, lest rounding take the next row.
+            share = 1 - self.contamination - 1e-9
+            self.offset_ = -float(quantile(-scores, share, weights))
+
+    def _finish_part(self, rows, rng):
+        # Few rows say too little about what is normal.
+        if self.n_iter_ <= 1 or len(rows) >= LEAST_TO_CALIBRATE:
+            self._finish(rows, rows, None, rng)
 
     def _calibrate(self, scores, weights):
         """Keep sorted scores and, for each, the weight of all that are as low."""
@@ -374,16 +391,14 @@ validation_loss_curve_ :
             as_low = np.cumsum(weights[order], dtype=np.float64)
             self._calibration_ranks = as_low / weights.mean()
 
-    def _threshold(self, fresh, scores, weights):
-        """Return the `offset_` that the scores of some rows ask for."""
+    def _calibrated_threshold(self, weights):
+        """Return the `offset_` that the scores of the rows set aside ask for."""
+        scores, ranks = np.asarray(self.calibration_scores_), self._calibration_ranks
         if isinstance(self.contamination, str):
-            return self._fence(scores, weights)
-        if fresh:
-            p = (self._calibration_ranks + 1) / (len(scores) + 1)
-            return float(np.sort(scores)[np.argmax(p > self.contamination)])
-        # Slightly less, lest rounding take the next row.
-        share = 1 - self.contamination - 1e-9
-        return -float(quantile(-scores, share, weights))
+            own = None if weights is None else np.diff(ranks, prepend=0)
+            return self._fence(scores, own)
+        p = (ranks + 1) / (len(ranks) + 1)
+        return float(scores[np.argmax(p > self.contamination)])
 
     def _scores_of(self, rows):
         """Return the scores of rows, and their weights or None."""

@@ -3,19 +3,19 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.decomposition import PCA
 
 from ._distances import Ellipsoid, References, quantile
+from ._rows import block_length
 
 # What the distances weigh in score_parts="auto". On 22 tables (ADBench) with clean and
 # with contaminated training rows the three together beat each alone.
 PARTS = {"residual": 1.0, "neighbors": 1.0, "location": 0.4}
 
-# Rows that distances are fitted to, and directions that ellipsoids have, at most.
+# Rows that distances are fitted to, at most.
 MAX_ROWS = 10_000
-MAX_AXES = 256
 
-# Share of the rows' variance below which that of residuals counts as none.
+# Share of the rows' variance below which that of residuals counts as none; constant
+# rows have variance 1 for this.
 NEGLIGIBLE = 1e-8
 
 # Beyond this, in units of the scaled data, squares would overflow.
@@ -63,15 +63,15 @@ class CombinedScore:
         """
         if len(rows) > MAX_ROWS:
             rows = rows.take(np.sort(rng.permutation(len(rows))[:MAX_ROWS]))
-        scaled, sample_weight = _scaled(model, rows.array()), rows.weights()
-        residual = _residual(model, views, rows.array(), scaled)
+        X, sample_weight = rows.array(), rows.weights()
+        scaled, residual = _scaled(model, X), np.empty(X.shape)
+        length = block_length(model.row_bytes)
+        for start in range(0, len(X), length):
+            where = slice(start, start + length)
+            residual[where] = _residual(model, views, X[where], scaled[where])
         center = np.average(scaled, axis=0, weights=sample_weight)
         spread = np.square(scaled - center).mean(axis=1)
-        least = NEGLIGIBLE * np.average(spread, weights=sample_weight)
-        axes = None
-        if rows.n_features > MAX_AXES:
-            n_axes = min(MAX_AXES, len(rows))
-            axes = PCA(n_axes, random_state=rng).fit(scaled).components_
+        least = NEGLIGIBLE * (np.average(spread, weights=sample_weight) or 1.0)
         parts = []
         for name, weight in weights.items():
             of_residual = name == "residual"
@@ -79,7 +79,7 @@ class CombinedScore:
             if name == "neighbors":
                 distance = References.fit(Z, rng)
             else:
-                distance = Ellipsoid.fit(Z, sample_weight, axes, least)
+                distance = Ellipsoid.fit(Z, sample_weight, least)
             typical = max(quantile(distance.measure(Z), 0.5, sample_weight), 1e-9)
             parts.append(Part(distance, of_residual, weight, float(typical)))
         return cls(tuple(parts))

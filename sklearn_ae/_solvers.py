@@ -474,7 +474,8 @@ def _settle(tracker, last, evaluate, outcome):
             tracker.best_theta = last
     # Below 1e-6 of what predicting the mean costs, differences are rounding errors.
     margin = max(tracker.rule.tol * abs(tracker.initial), 1e-6)
-    worse = value > tracker.initial + margin and not tracker.rule.may_stay
-    if outcome.converged and worse and tracker.best >= tracker.initial:
+    worse = value > tracker.initial + margin and tracker.initial > margin
+    stuck = worse and tracker.best >= tracker.initial
+    if outcome.converged and stuck and not tracker.rule.may_stay:
         return Outcome.NO_PROGRESS
     return outcome

@@ -48,7 +48,7 @@ WIDEST_CODE = 128
 # noise="auto"
 AUTO_NOISE = (0.1, 1.0)
 
-# early_stopping="auto" sets rows aside if there are so many.
+# early_stopping="auto" sets rows aside, and noise="auto" is noise, from so many on.
 LEAST_TO_SPLIT = 64
 
 # clip_norm="auto", by solver: without it "sgd" diverges where units are unbounded.
@@ -184,7 +184,7 @@ def check_noise(noise):
         )
 
 
-def train(params, solver, model, theta, training, validation, rng, noise, map_parts):
+def train(params, solver, model, theta, training, validation, rng, *, noise, map_parts):
     """Minimise the objective over some rows, starting at `theta`.
 
     Parameters
@@ -220,8 +220,8 @@ def train(params, solver, model, theta, training, validation, rng, noise, map_pa
         n_iter_no_change=params.n_iter_no_change,
         validate=validation and partial(objective.mean_loss, rows=validation),
         callback=_reporter(params, model.unit) if params.verbose else None,
-        # PCA is, if rows set aside say that nothing else is better.
-        may_stay=validation is not None and model.network.has_linear_path,
+        # PCA is a result, if rows set aside say that nothing else is better.
+        may_stay=validation is not None and model.starts_as_pca,
     )
     if solver == "svd":
         solution = _solve_linear(params, model, theta, training)
@@ -241,7 +241,7 @@ def train(params, solver, model, theta, training, validation, rng, noise, map_pa
     return solution, evaluate(solution.theta)
 
 
-def train_once(params, solver, model, theta, rows, rng, noise, optimizer):
+def train_once(params, solver, model, theta, rows, rng, optimizer, *, noise):
     """Change `theta` and `optimizer` by one pass over `rows`; return the mean value."""
     model, rows, _ = _scaled_ahead(model, rows, None)
     objective = _objective(params, model, theta, rng, noise)

@@ -71,3 +71,35 @@ def test_auto_noise_needs_rows():
 def test_bad_noise(noise):
     with pytest.raises(ValueError, match="noise"):
         AutoencoderTransformer(noise=noise).fit(np.eye(5))
+
+
+def test_block_size_does_not_make_noise_repeat_itself():
+    """Every step has noise of its own, in batches of several blocks too."""
+    from sklearn import config_context
+
+    rng = np.random.RandomState(0)
+    rows = rng.normal(size=(600, 3)) @ rng.normal(size=(3, 60))
+    params = {"noise": 0.5, "batch_size": 200, "early_stopping": False, "max_iter": 40}
+    losses = []
+    for working_memory in (0.05, 1024):
+        denoiser = AutoencoderTransformer(60, random_state=0, **params)
+        with config_context(working_memory=working_memory):
+            denoiser.fit(rows)
+        noisy = rows + 0.5 * denoiser.scale_ * rng.normal(size=rows.shape)
+        losses.append(np.square(denoiser.reconstruct(noisy) - rows).mean())
+    assert_allclose(losses[0], losses[1], rtol=0.1)
+
+
+def test_warm_start_takes_the_noise_of_now():
+    X = np.random.RandomState(0).normal(size=(100, 4))
+    estimator = AutoencoderTransformer(2, noise=0.5, warm_start=True, max_iter=20)
+    estimator.fit(X)
+    assert estimator.set_params(noise=None).fit(X).noise_ is None
+    assert estimator.set_params(noise=0.2).fit(X).noise_ == (0.2, 0.2)
+
+
+def test_the_error_tells_architectures_apart():
+    X = np.random.RandomState(0).normal(size=(100, 4))
+    estimator = AutoencoderTransformer(2, warm_start=True, max_iter=20).fit(X)
+    with pytest.raises(ValueError, match="fitted is .* with a linear path"):
+        estimator.set_params(linear_path=False).fit(X)

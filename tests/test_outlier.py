@@ -232,3 +232,47 @@ def test_bad_score_parts(score_parts):
     with pytest.raises(ValueError, match="score_parts"):
         detector.set_params(score_parts=score_parts).fit(X)
     assert detector.offset_ == before
+
+
+def test_the_share_holds_with_many_features_too():
+    """PCA, which training starts from, has not seen the rows set aside."""
+    rng = np.random.RandomState(0)
+    rows, fresh = rng.normal(size=(800, 200)), rng.normal(size=(4000, 200))
+    detector = AutoencoderOutlierDetector(contamination=0.1, max_iter=3, random_state=0)
+    flagged = np.mean(detector.fit(rows).predict(fresh) == -1)
+    assert abs(flagged - 0.1) < 3 * np.sqrt(0.1 * 0.9 / 80)
+
+
+def test_outliers_outside_the_leading_directions():
+    rng = np.random.RandomState(0)
+    deviation = np.r_[np.full(270, 3.0), np.full(330, 0.1)]
+    rows = rng.normal(size=(700, 600)) * deviation
+    strange = (
+        rng.normal(size=(50, 600)) * deviation * np.r_[np.ones(270), np.full(330, 4)]
+    )
+    detector = AutoencoderOutlierDetector(
+        max_iter=2, scaling="global", score_parts={"location": 1}, random_state=0
+    ).fit(rows[:600])
+    outlier = np.r_[np.zeros(100), np.ones(50)]
+    scores = detector.score_samples(np.r_[rows[600:], strange])
+    assert roc_auc_score(outlier, -scores) > 0.95
+
+
+def test_a_few_more_rows_do_not_change_what_is_normal():
+    rows = normal_rows(1000, 0)
+    detector = AutoencoderOutlierDetector(contamination=0.05, random_state=0)
+    detector.partial_fit(rows)
+    offset = detector.offset_
+    detector.partial_fit(rows[:1])
+    assert detector.offset_ == offset
+    assert np.mean(detector.predict(rows) == -1) < 0.1
+    with pytest.raises(ValueError, match="no partial_fit"):
+        detector.p_values(rows)
+
+
+def test_constant_rows_have_no_outliers_among_them():
+    rows = np.ones((100, 4))
+    detector = AutoencoderOutlierDetector(max_iter=5, random_state=0).fit(rows)
+    assert_allclose(detector.score_samples(rows), 0, atol=1e-6)
+    assert (detector.predict(rows) == 1).all()
+    assert (detector.predict(rows + 1) == -1).all()
