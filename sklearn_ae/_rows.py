@@ -3,8 +3,8 @@
 import numpy as np
 from sklearn import get_config
 
-# Blocks of this size stay in a core's cache from one layer to the next.
-BLOCK_BYTES = 4 * 2**20
+# A block this large keeps its largest arrays in a core's cache from layer to layer.
+BLOCK_BYTES = 8 * 2**20
 
 
 def block_length(row_bytes):

@@ -151,7 +151,7 @@ def choose_sharing(params, solver, model, rows):
         n_rows = min(
             n_rows, choose_batch_size(params, network, rows) * params.n_accumulate
         )
-    if n_rows > block_rows and block_rows * network.n_weights > LARGE_BLOCK:
+    if n_rows >= 2 * block_rows and block_rows * network.n_weights > LARGE_BLOCK:
         return Sharing.ROWS
     if n_rows * network.n_weights > LARGE_BLOCK and solver != "lbfgs":
         return Sharing.PRODUCTS

@@ -245,10 +245,10 @@ def test_the_share_holds_with_many_features_too():
 
 def test_outliers_outside_the_leading_directions():
     rng = np.random.RandomState(0)
-    deviation = np.r_[np.full(270, 3.0), np.full(330, 0.1)]
+    deviation = np.r_[np.full(200, 3.0), np.full(400, 0.1)]
     rows = rng.normal(size=(700, 600)) * deviation
     strange = (
-        rng.normal(size=(50, 600)) * deviation * np.r_[np.ones(270), np.full(330, 4)]
+        rng.normal(size=(50, 600)) * deviation * np.r_[np.ones(200), np.full(400, 4)]
     )
     detector = AutoencoderOutlierDetector(
         max_iter=2, scaling="global", score_parts={"location": 1}, random_state=0
