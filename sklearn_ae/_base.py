@@ -394,7 +394,7 @@ class BaseAutoencoder(
 
     def _by_blocks(self, function, X):
         """Apply ``function(views, block)`` to blocks of rows of bounded memory."""
-        views = self._views()
+        views = self._model.network.views(self._theta)
         length = block_length(self._model.row_bytes)
         # Rows far beyond the training data may overflow, and have the loss inf.
         with np.errstate(over="ignore", invalid="ignore"):

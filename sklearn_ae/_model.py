@@ -154,4 +154,4 @@ class Model:
 def _bounded(x):
     """Return x cut off where its square overflows, lest far rows become NaN."""
     limit = np.sqrt(np.finfo(x.dtype).max)
-    return np.clip(x, -limit, limit)
+    return x.clip(-limit, limit)
