@@ -74,8 +74,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
           "residual", the Mahalanobis distance of what the network leaves; "neighbors",
           the distance of the row from the nearest of up to 2,048 training rows other
           than itself; "location", the Mahalanobis distance of the row from the mean.
-          Their weights are 1, 1 and 0.25. Means and covariances are those of the 60 % of
-          rows that are nearest, lest outliers hide themselves.
+          Their weights are 1, 1 and 0.25. Means and covariances are those of the 60 %
+          of rows that are nearest, lest outliers hide themselves.
         - a dict of some of these names and their weights. Without "location" it is best
           if training rows are known to be clean.
 
