@@ -7,8 +7,16 @@ import numpy as np
 
 from ._rows import block_length
 
+# Memory of a block with gradients: a minibatch should be a single one.
+GRADIENT_BLOCK_BYTES = 8 * 2**20
+
 # Sums over many blocks are made of so many parts, which threads share out.
 N_PARTS = 8
+
+
+def gradient_block_length(model):
+    """Return the most rows that a block with gradients has."""
+    return block_length(model.row_bytes, GRADIENT_BLOCK_BYTES)
 
 
 class Workspace:
@@ -98,7 +106,8 @@ class Objective:
         self.model = model
         self.penalty = penalty
         self.cache_rows = block_length(model.row_bytes)
-        self.block_rows = min(block_rows or self.cache_rows, self.cache_rows)
+        most = gradient_block_length(model)
+        self.block_rows = min(block_rows or most, most)
         self.dtype = dtype
         self.map = map
         self.corruption = corruption

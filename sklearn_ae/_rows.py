@@ -3,16 +3,16 @@
 import numpy as np
 from sklearn import get_config
 
-# A block this large keeps its largest arrays in a core's cache from layer to layer.
-BLOCK_BYTES = 8 * 2**20
+# Blocks of this size stay in a core's cache from one layer to the next.
+BLOCK_BYTES = 4 * 2**20
 
 
-def block_length(row_bytes):
+def block_length(row_bytes, block_bytes=BLOCK_BYTES):
     """Return how many rows of `row_bytes` bytes make a block.
 
-    A block has `BLOCK_BYTES` bytes, or scikit-learn's "working_memory" if that is less.
+    A block has `block_bytes` bytes, or scikit-learn's "working_memory" if that is less.
     """
-    budget = min(BLOCK_BYTES, get_config()["working_memory"] * 2**20)
+    budget = min(block_bytes, get_config()["working_memory"] * 2**20)
     return max(1, int(budget // row_bytes))
 
 

@@ -17,9 +17,9 @@ from ._corruption import GaussianNoise
 from ._linear import principal_axes, write_linear_solution
 from ._losses import LOSSES, Loss, SquaredError
 from ._network import Network
-from ._objective import Objective
+from ._objective import Objective, gradient_block_length
 from ._penalties import ElasticNet
-from ._rows import Rows, block_length
+from ._rows import Rows
 from ._solvers import (
     SGD,
     Adam,
@@ -145,7 +145,7 @@ def choose_sharing(params, solver, model, rows):
     """
     if solver == "svd":
         return Sharing.PRODUCTS
-    network, block_rows = model.network, block_length(model.row_bytes)
+    network, block_rows = model.network, gradient_block_length(model)
     n_rows = len(rows)
     if solver != "lbfgs":
         n_rows = min(
