@@ -25,20 +25,21 @@ class GaussianNoise:
     low: float
     high: float
 
-    def apply(self, X, rng, out):
-        """Write noisy rows into `out`, another array than `X`.
+    def apply(self, X, rng, out=None):
+        """Return noisy rows, in `out` if given: another array than `X`.
 
         Parameters
         ----------
         X : ndarray of shape (n_rows, n_features)
         rng : numpy.random.Generator
             Draws the same for the same rows when it is in the same state.
-        out : ndarray of shape (n_rows, n_features)
+        out : ndarray of shape (n_rows, n_features), optional
 
         Returns
         -------
-        out : ndarray of shape (n_rows, n_features)
+        noisy : ndarray of shape (n_rows, n_features)
         """
+        out = np.empty_like(X) if out is None else out
         rng.standard_normal(out=out, dtype=out.dtype)
         deviation = np.exp(rng.uniform(log(self.low), log(self.high), (len(X), 1)))
         out *= deviation.astype(out.dtype)

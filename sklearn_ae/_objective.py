@@ -266,9 +266,8 @@ class Objective:
 
     def _loss_sum(self, views, part):
         number, rows = part
-        rng, corrupt = self._rng_of_part(number), None
-        if self.corruption:
-            corrupt = lambda X: self.corruption.apply(X, rng, np.empty_like(X))  # noqa: E731
+        rng = self._rng_of_part(number)
+        corrupt = self.corruption and partial(self.corruption.apply, rng=rng)
         loss_sum = 0.0
         for X, sample_weight in rows.blocks(self.cache_rows):
             losses = self.model.losses(views, X, corrupt).sum(axis=1, dtype=np.float64)

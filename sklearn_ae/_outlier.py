@@ -365,13 +365,16 @@ validation_loss_curve_ :
         )
         self.calibration_scores_ = None
         if validation is not None:
-            self._calibrate(*self._scores_of(validation))
-            if len(validation) >= LEAST_TO_CALIBRATE:
-                self.offset_ = self._calibrated_threshold(validation.weights())
-                return
-        scores, weights = self._scores_of(rows)
+            scores, weights = self._scores_of(validation)
+            self._calibrate(scores, weights)
+        calibrated = validation is not None and len(validation) >= LEAST_TO_CALIBRATE
+        if not calibrated:
+            scores, weights = self._scores_of(rows)
         if isinstance(self.contamination, str):
             self.offset_ = self._fence(scores, weights)
+        elif calibrated:
+            p = (self._calibration_ranks + 1) / (len(scores) + 1)
+            self.offset_ = float(np.sort(scores)[np.argmax(p > self.contamination)])
         else:
             # Slightly less, lest rounding take the next row.
             share = 1 - self.contamination - 1e-9
@@ -390,15 +393,6 @@ validation_loss_curve_ :
         if weights is not None:
             as_low = np.cumsum(weights[order], dtype=np.float64)
             self._calibration_ranks = as_low / weights.mean()
-
-    def _calibrated_threshold(self, weights):
-        """Return the `offset_` that the scores of the rows set aside ask for."""
-        scores, ranks = np.asarray(self.calibration_scores_), self._calibration_ranks
-        if isinstance(self.contamination, str):
-            own = None if weights is None else np.diff(ranks, prepend=0)
-            return self._fence(scores, own)
-        p = (ranks + 1) / (len(ranks) + 1)
-        return float(scores[np.argmax(p > self.contamination)])
 
     def _scores_of(self, rows):
         """Return the scores of rows, and their weights or None."""
