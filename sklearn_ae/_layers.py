@@ -1,7 +1,7 @@
 """Layers: what a network is a sequence of."""
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from math import prod, sqrt
 
 import numpy as np
@@ -17,6 +17,16 @@ def _ones(n, dtype):
     return ones
 
 
+def run(calls):
+    """Make calls, one after the other."""
+    for call in calls:
+        call()
+
+
+def _add_product(out, x, weight):
+    np.add(out, x.dot(weight), out)
+
+
 @dataclass(frozen=True)
 class Dense:
     """A fully connected layer, ``activation(x @ weight + bias)``.
@@ -25,8 +35,10 @@ class Dense:
     the weight has as many rows more, a linear path around the layers between.
 
     A layer knows its shapes and its mathematics and holds no numbers: parameters and
-    memory come from outside. Another kind of layer (a convolution, say) has the same
-    attributes and methods.
+    memory come from outside. What it does to them it returns as a list of calls without
+    arguments: training makes the same ones in every step, and on small networks half of
+    the time would go into finding out which. Another kind of layer (a convolution, say)
+    has the same attributes and methods.
 
     Attributes
     ----------
@@ -83,25 +95,48 @@ class Dense:
 
     def forward(self, weight, bias, x, buffers, direct=None):
         """Return the layer's output for the rows `x`, written into `buffers`."""
+        run(self.forward_calls(weight, bias, x, buffers, direct))
+        return buffers[1]
+
+    def forward_calls(self, weight, bias, x, buffers, direct=None):
+        """Return the calls that write the layer's output into `buffers`.
+
+        Parameters
+        ----------
+        weight : ndarray of shape `weight_shape`
+        bias : ndarray of shape `bias_shape`
+        x : ndarray of shape (n_rows, n_inputs)
+        buffers : (ndarray, ndarray)
+            From `buffers`, for as many rows.
+        direct : ndarray of shape (n_rows, n_direct) or None
+        """
         z, a = buffers
         # Methods, as `np.dot` takes time to find out whose `dot` it is.
+        calls = [partial(x.dot, weight[: self.n_inputs], z)]
         if self.n_direct:
-            x.dot(weight[: self.n_inputs], z)
-            np.add(z, direct.dot(weight[self.n_inputs :]), z)
-        else:
-            x.dot(weight, z)
-        np.add(z, bias, z)
-        self.activation.forward(z, a)
-        return a
+            calls.append(partial(_add_product, z, direct, weight[self.n_inputs :]))
+        calls.append(partial(np.add, z, bias, z))
+        if self.activation.name != "identity":
+            calls.append(partial(self.activation.forward, z, a))
+        return calls
 
     def backward(self, weight, x, buffers, delta, gradient, delta_x=None, direct=None):
         """Turn the gradient by the output into that by the parameters and the input.
+
+        The parameters are those of `backward_calls`.
+        """
+        run(self.backward_calls(weight, x, buffers, delta, gradient, delta_x, direct))
+
+    def backward_calls(
+        self, weight, x, buffers, delta, gradient, delta_x=None, direct=None
+    ):
+        """Return the calls that propagate the gradient by the output.
 
         Parameters
         ----------
         weight : ndarray of shape `weight_shape`
         x, buffers
-            As in the `forward` before; the buffers are overwritten.
+            As in the forward pass before; the buffers are overwritten.
         delta : ndarray of shape (n_rows, n_outputs)
             Gradient by the output on entry, by what the activation got on exit.
         gradient : (ndarray of shape `weight_shape`, ndarray of shape `bias_shape`)
@@ -111,20 +146,21 @@ class Dense:
         direct : ndarray of shape (n_rows, n_direct) or None
             As in `forward`.
         """
+        calls = []
         if self.activation.name != "identity":
             z, a = buffers
-            self.activation.derivative(z, a)
-            np.multiply(delta, a, delta)
-        weight_gradient, bias_gradient = gradient
-        _ones(len(delta), delta.dtype).dot(delta, bias_gradient)
+            calls.append(partial(self.activation.derivative, z, a))
+            calls.append(partial(np.multiply, delta, a, delta))
+        n, (weight_gradient, bias_gradient) = self.n_inputs, gradient
+        ones = _ones(len(delta), delta.dtype)
+        calls.append(partial(ones.dot, delta, bias_gradient))
+        calls.append(partial(x.T.dot, delta, weight_gradient[:n]))
         if self.n_direct:
-            direct.T.dot(delta, weight_gradient[self.n_inputs :])
-            weight = weight[: self.n_inputs]
-            weight_gradient = weight_gradient[: self.n_inputs]
-        x.T.dot(delta, weight_gradient)
+            calls.append(partial(direct.T.dot, delta, weight_gradient[n:]))
         if delta_x is not None:
-            delta.dot(weight.T, delta_x)
+            calls.append(partial(delta.dot, weight[:n].T, delta_x))
+        return calls
 
-    def direct_delta(self, weight, delta):
-        """Return the gradient by what came directly, after `backward`."""
-        return delta.dot(weight[self.n_inputs :].T)
+    def direct_calls(self, weight, delta, delta_direct):
+        """Return the calls that add to the gradient by what came directly."""
+        return [partial(_add_product, delta_direct, delta, weight[self.n_inputs :].T)]

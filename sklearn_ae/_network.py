@@ -5,7 +5,7 @@ from itertools import pairwise
 import numpy as np
 
 from ._activations import ACTIVATIONS
-from ._layers import Dense
+from ._layers import Dense, run
 
 
 class Network:
@@ -126,17 +126,32 @@ class Network:
         -------
         output : ndarray of shape (n_rows, width of the last of these layers)
         """
-        start = x
+        indices = range(*part.indices(len(self.layers)))
+        if buffers is None:
+            buffers = {i: self.layers[i].buffers(len(x), x.dtype) for i in indices}
+        run(self.forward_calls(views, x, buffers, part))
+        return buffers[indices[-1]][1]
+
+    def forward_calls(self, views, x, buffers, part=slice(None)):
+        """Return the calls of `forward`, which takes the same parameters."""
+        calls, start = [], x
         for i in range(*part.indices(len(self.layers))):
             if i == self.n_encoder_layers:
                 start = x
-            layer, (weight, bias) = self.layers[i], views[i]
-            memory = buffers[i] if buffers else layer.buffers(len(x), x.dtype)
-            x = layer.forward(weight, bias, x, memory, start)
-        return x
+            weight, bias = views[i]
+            calls += self.layers[i].forward_calls(weight, bias, x, buffers[i], start)
+            x = buffers[i][1]
+        return calls
 
     def backward(self, views, x, buffers, deltas, gradients):
         """Propagate the gradient by the output back to every parameter.
+
+        The parameters are those of `backward_calls`.
+        """
+        run(self.backward_calls(views, x, buffers, deltas, gradients))
+
+    def backward_calls(self, views, x, buffers, deltas, gradients):
+        """Return the calls that propagate a gradient back to every parameter.
 
         Parameters
         ----------
@@ -152,16 +167,16 @@ class Network:
         gradients : list of (weight gradient, bias gradient)
             Written; views of one flat array as `views` makes them.
         """
-        n_encoder, last = self.n_encoder_layers, len(self.layers) - 1
-        start = buffers[n_encoder - 1][1]
+        code, last = self.n_encoder_layers - 1, len(self.layers) - 1
+        calls, start = [], buffers[code][1]
         for i in reversed(range(len(self.layers))):
-            if i == n_encoder - 1:
+            if i == code:
                 start = x
                 if self.has_linear_path:
-                    deltas[i] += self.layers[last].direct_delta(
-                        views[last][0], deltas[last]
+                    calls += self.layers[last].direct_calls(
+                        views[last][0], deltas[last], deltas[code]
                     )
-            self.layers[i].backward(
+            calls += self.layers[i].backward_calls(
                 views[i][0],
                 buffers[i - 1][1] if i else x,
                 buffers[i],
@@ -170,3 +185,4 @@ class Network:
                 deltas[i - 1] if i else None,
                 start,
             )
+        return calls

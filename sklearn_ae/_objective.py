@@ -1,10 +1,12 @@
 """The function that training minimises, as a sum over blocks of rows."""
 
+from copy import copy
 from functools import partial
 from math import ceil
 
 import numpy as np
 
+from ._layers import run
 from ._rows import block_length
 
 # Memory of a block with gradients: a minibatch should be a single one.
@@ -23,40 +25,71 @@ class Workspace:
     """The memory of one forward and backward pass over at most `n_rows` rows.
 
     One thread uses a workspace at a time.
+
+    Attributes
+    ----------
+    inputs, scaled, targets : ndarray of shape (n_rows, n_features)
+        What the network reads, the same before corruption, and what it is to return.
+        One array, where these are one thing.
+    buffers : list of (z, a)
+        Each layer's output, before and after its activation.
+    deltas : list of ndarray
+        The gradient by each layer's output.
+    gradient : ndarray of shape (n_parameters,)
     """
 
     def __init__(self, model, n_rows, dtype, corrupted=False):
-        network = model.network
+        self._network = network = model.network
         shape = (n_rows, network.layers[0].n_inputs)
-        self.inputs = np.empty(shape, dtype)
-        self.targets = self.inputs
+        self.inputs = self.scaled = np.empty(shape, dtype)
+        if corrupted:
+            self.scaled = np.empty(shape, dtype)
+        self.targets = self.scaled
         if not model.targets_are_inputs:
             self.targets = np.empty(shape, dtype)
-        # Noise must not get into targets that are the inputs.
-        self.noisy = np.empty(shape, dtype) if corrupted else self.inputs[:0]
         self.buffers = network.buffers(n_rows, dtype)
-        # The last layer's is what the loss returns.
-        self.deltas = [np.empty_like(a) for _, a in self.buffers[:-1]]
+        self.deltas = [np.empty_like(a) for _, a in self.buffers]
         self.gradient = np.empty(network.n_parameters, dtype)
-        self.gradients = network.views(self.gradient)
         self._shorter = {}
+        self._theta = self._passes = None
 
     def rows(self, n):
         """Return this workspace for exactly `n` rows, sharing its memory."""
         if n == len(self.inputs):
             return self
         if n not in self._shorter:
-            shorter = object.__new__(Workspace)
+            shorter = copy(self)
             shorter.inputs = self.inputs[:n]
-            shorter.targets = self.targets[:n]
-            shorter.noisy = self.noisy[:n]
+            shorter.scaled = shorter.inputs
+            if self.scaled is not self.inputs:
+                shorter.scaled = self.scaled[:n]
+            shorter.targets = shorter.scaled
+            if self.targets is not self.scaled:
+                shorter.targets = self.targets[:n]
             shorter.buffers = [
                 (z[:n],) * 2 if a is z else (z[:n], a[:n]) for z, a in self.buffers
             ]
             shorter.deltas = [delta[:n] for delta in self.deltas]
-            shorter.gradient, shorter.gradients = self.gradient, self.gradients
+            shorter._theta = shorter._passes = None
             self._shorter[n] = shorter
         return self._shorter[n]
+
+    def passes(self, theta):
+        """Return the calls of a forward and of a backward pass.
+
+        They are made once for each array `theta`, whose numbers may change.
+        """
+        if self._theta is not theta:
+            network, views = self._network, self._network.views(theta)
+            gradients = network.views(self.gradient)
+            self._passes = (
+                network.forward_calls(views, self.inputs, self.buffers),
+                network.backward_calls(
+                    views, self.inputs, self.buffers, self.deltas, gradients
+                ),
+            )
+            self._theta = theta
+        return self._passes
 
 
 class Objective:
@@ -114,9 +147,8 @@ class Objective:
         self._corruption_seed = corruption_seed
         self._step_rng = self._rng_of_part(N_PARTS)
         self._idle = []
-        self._theta = self._views = None
 
-    def block(self, theta, X, sample_weight, workspace=None, rng=None):
+    def block(self, theta, X, sample_weight, workspace=None, rng=None, factor=1):
         """Return the sums over one block of rows that F is made of.
 
         Parameters
@@ -129,30 +161,36 @@ class Objective:
             For exactly this number of rows.
         rng : numpy.random.Generator, optional
             For the corruption.
+        factor : float, default=1
+            What the gradient is to be multiplied by. Done to the gradient by the
+            output, it takes no pass over that by the parameters.
 
         Returns
         -------
         loss_sum : float
         gradient_sum : ndarray of shape (n_parameters,)
-            In the workspace's memory.
+            Times `factor`, in the workspace's memory.
         weight_sum : float
         """
-        model, network = self.model, self.model.network
+        model = self.model
         workspace = workspace or self._new_workspace(len(X))
-        views = self._views_of(theta)
-        inputs = targets = model.input_scaling.apply(X, out=workspace.inputs)
+        scaled = targets = model.input_scaling.apply(X, out=workspace.scaled)
         if not model.targets_are_inputs:
             targets = model.target_scaling.apply(X, out=workspace.targets)
         if self.corruption:
             rng = rng or self._rng_of_part(0)
-            inputs = self.corruption.apply(inputs, rng, out=workspace.noisy)
-        raw = network.forward(views, inputs, buffers=workspace.buffers)
-        if network.layers[-1].activation.name != "identity":
+            self.corruption.apply(scaled, rng, out=workspace.inputs)
+        elif scaled is not workspace.inputs:
+            np.copyto(workspace.inputs, scaled)
+        forward, backward = workspace.passes(theta)
+        run(forward)
+        raw = workspace.buffers[-1][1]
+        if model.network.layers[-1].activation.name != "identity":
             # The loss may write into `raw`, whose values the layer's derivative needs.
             raw = raw.copy()
         loss_sum, delta = model.loss.value_and_gradient(targets, raw, sample_weight)
-        deltas = [*workspace.deltas, delta]
-        network.backward(views, inputs, workspace.buffers, deltas, workspace.gradients)
+        np.multiply(delta, factor, workspace.deltas[-1])
+        run(backward)
         weight_sum = len(X) if sample_weight is None else float(sample_weight.sum())
         return loss_sum, workspace.gradient, weight_sum
 
@@ -170,30 +208,28 @@ class Objective:
             What the corruption is drawn from; by default the same in each call.
         """
         n_rows = len(rows)
-        if n_rows <= self.block_rows:
-            # A single block needs no array to add up in.
-            workspace = self._take_workspace(n_rows)
-            loss_sum, gradient, weight_sum = self.block(
-                theta,
-                rows.array(workspace.targets),
-                rows.weights(),
-                workspace.rows(n_rows),
-                rng,
-            )
-            self._idle.append(workspace)
+        if mean_weight is None:
+            weight_sum = rows.weight_sum()
         else:
-            step = None if rng is None else int(rng.integers(2**31))
-            sums = partial(self._sums, theta, step=step)
-            sums = self._map_parts(sums, rows, self.block_rows)
-            loss_sum, gradient, weight_sum = next(sums)
-            for loss, gradient_part, weight in sums:
-                loss_sum += loss
-                gradient += gradient_part
-                weight_sum += weight
-        if mean_weight is not None:
             weight_sum = n_rows * mean_weight
         n_cells = weight_sum * rows.n_features
-        gradient /= n_cells
+        if n_rows <= self.block_rows:
+            # A single block needs no array to add up in.
+            whole = self._take_workspace(n_rows)
+            workspace = whole.rows(n_rows)
+            X, sample_weight = rows.array(workspace.targets), rows.weights()
+            loss_sum, gradient, _ = self.block(
+                theta, X, sample_weight, workspace, rng, 1 / n_cells
+            )
+            self._idle.append(whole)
+        else:
+            step = None if rng is None else int(rng.integers(2**31))
+            sums = partial(self._sums, theta, step=step, factor=1 / n_cells)
+            sums = self._map_parts(sums, rows, self.block_rows)
+            loss_sum, gradient = next(sums)
+            for loss, gradient_part in sums:
+                loss_sum += loss
+                gradient += gradient_part
         if self.penalty.alpha == 0:
             return loss_sum / n_cells, gradient
         weights = theta[: self.model.network.n_weights]
@@ -202,7 +238,7 @@ class Objective:
 
     def mean_loss(self, theta, rows):
         """Return the first term of F over `rows`: no gradient, no penalty."""
-        loss_sum = partial(self._loss_sum, self._views_of(theta))
+        loss_sum = partial(self._loss_sum, self.model.network.views(theta))
         loss_sums = self._map_parts(loss_sum, rows, self.cache_rows)
         return float(sum(loss_sums)) / (rows.weight_sum() * rows.n_features)
 
@@ -247,22 +283,23 @@ class Objective:
         parts = rows.split(ceil(n_blocks / N_PARTS) * block_rows)
         return iter(self.map(function, enumerate(parts)))
 
-    def _sums(self, theta, part, step=None):
-        """Return `block`, summed up over blocks of rows, in an array of its own."""
+    def _sums(self, theta, part, *, step, factor):
+        """Return loss and gradient, summed up over blocks, in an array of its own."""
         number, rows = part
         rng = self._rng_of_part(number, step)
-        workspace = self._take_workspace(len(rows))
+        whole = self._take_workspace(len(rows))
         gradient = np.zeros_like(theta)
-        loss_sum = weight_sum = 0.0
-        for X, sample_weight in rows.blocks(self.block_rows, workspace.targets):
-            loss, gradient_part, weight = self.block(
-                theta, X, sample_weight, workspace.rows(len(X)), rng
+        loss_sum = 0.0
+        for block in rows.split(self.block_rows):
+            workspace = whole.rows(len(block))
+            X, sample_weight = block.array(workspace.targets), block.weights()
+            loss, gradient_part, _ = self.block(
+                theta, X, sample_weight, workspace, rng, factor
             )
             loss_sum += loss
             gradient += gradient_part
-            weight_sum += weight
-        self._idle.append(workspace)
-        return loss_sum, gradient, weight_sum
+        self._idle.append(whole)
+        return loss_sum, gradient
 
     def _loss_sum(self, views, part):
         number, rows = part
@@ -275,12 +312,6 @@ class Objective:
                 losses *= sample_weight
             loss_sum += losses.sum()
         return loss_sum
-
-    def _views_of(self, theta):
-        """Solvers change one array in place, so its views are made only once."""
-        if theta is not self._theta:
-            self._views, self._theta = self.model.network.views(theta), theta
-        return self._views
 
     def _take_workspace(self, n_rows):
         """Return an idle workspace or a new one; give it back to `_idle` after use."""

@@ -94,5 +94,6 @@ class Rows:
         if buffer is None or not self.X.flags.c_contiguous:
             return self.X[self.indices]
         # mode="clip" lets NumPy write to `out` directly; no index is outside.
-        out = buffer[: len(self.indices)]
+        n = len(self.indices)
+        out = buffer if n == len(buffer) else buffer[:n]
         return self.X.take(self.indices, axis=0, out=out, mode="clip")

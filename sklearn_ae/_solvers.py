@@ -192,7 +192,7 @@ def minimize_lbfgs(fun, theta, stopping):
     """
     tracker = _Tracker(stopping, theta)
     outcome = Outcome.MAX_ITER
-    fun = _in_float64(fun, theta.dtype)
+    fun = _in_float64(fun, theta.size, theta.dtype)
 
     def iterated(intermediate_result):
         nonlocal outcome
@@ -228,13 +228,16 @@ def minimize_lbfgs(fun, theta, stopping):
     return tracker.solution(outcome)
 
 
-def _in_float64(fun, dtype):
+def _in_float64(fun, n_parameters, dtype):
     """Return `fun` for SciPy: float64 in and out, and always finite after a start."""
     last_value = inf
+    # Always the same array: what `fun` prepares for it stays valid.
+    point = np.empty(n_parameters, dtype)
 
     def fun64(x):
         nonlocal last_value
-        value, gradient = fun(x.astype(dtype))
+        np.copyto(point, x, casting="same_kind")
+        value, gradient = fun(point)
         if isfinite(value) and np.isfinite(gradient).all():
             last_value = value
             return value, gradient.astype(np.float64)
