@@ -65,7 +65,7 @@ class Sizes:
 
     max_rows: int
     n_repeats: int = 5
-    search_rows: int = 5000
+    search_rows: int = 20_000
     search_epochs: int = 200
     gradient_rows: int = 9000
     n_gradients: int = 20
@@ -273,6 +273,8 @@ def gradient_seconds(X, widths, code, activation, n_gradients):
         code,
         hidden_layer_sizes=widths[1:],
         activation=activation,
+        linear_path=False,
+        early_stopping=False,
         solver="lbfgs",
         max_iter=n_gradients,
         random_state=0,

@@ -51,7 +51,7 @@ class Workspace:
         self.deltas = [np.empty_like(a) for _, a in self.buffers]
         self.gradient = np.empty(network.n_parameters, dtype)
         self._shorter = {}
-        self._theta = self._passes = None
+        self._passes, self._planned_for = None, (None, None)
 
     def rows(self, n):
         """Return this workspace for exactly `n` rows, sharing its memory."""
@@ -70,25 +70,26 @@ class Workspace:
                 (z[:n],) * 2 if a is z else (z[:n], a[:n]) for z, a in self.buffers
             ]
             shorter.deltas = [delta[:n] for delta in self.deltas]
-            shorter._theta = shorter._passes = None
+            shorter._passes, shorter._planned_for = None, (None, None)
             self._shorter[n] = shorter
         return self._shorter[n]
 
-    def passes(self, theta):
+    def passes(self, theta, inputs):
         """Return the calls of a forward and of a backward pass.
 
-        They are made once for each array `theta`, whose numbers may change.
+        They are kept until one of the two arrays is another; numbers may change.
         """
-        if self._theta is not theta:
+        planned_for = self._planned_for
+        if planned_for[0] is not theta or planned_for[1] is not inputs:
             network, views = self._network, self._network.views(theta)
             gradients = network.views(self.gradient)
             self._passes = (
-                network.forward_calls(views, self.inputs, self.buffers),
+                network.forward_calls(views, inputs, self.buffers),
                 network.backward_calls(
-                    views, self.inputs, self.buffers, self.deltas, gradients
+                    views, inputs, self.buffers, self.deltas, gradients
                 ),
             )
-            self._theta = theta
+            self._planned_for = theta, inputs
         return self._passes
 
 
@@ -174,15 +175,13 @@ class Objective:
         """
         model = self.model
         workspace = workspace or self._new_workspace(len(X))
-        scaled = targets = model.input_scaling.apply(X, out=workspace.scaled)
+        inputs = targets = model.input_scaling.apply(X, out=workspace.scaled)
         if not model.targets_are_inputs:
             targets = model.target_scaling.apply(X, out=workspace.targets)
         if self.corruption:
             rng = rng or self._rng_of_part(0)
-            self.corruption.apply(scaled, rng, out=workspace.inputs)
-        elif scaled is not workspace.inputs:
-            np.copyto(workspace.inputs, scaled)
-        forward, backward = workspace.passes(theta)
+            inputs = self.corruption.apply(inputs, rng, out=workspace.inputs)
+        forward, backward = workspace.passes(theta, inputs)
         run(forward)
         raw = workspace.buffers[-1][1]
         if model.network.layers[-1].activation.name != "identity":
