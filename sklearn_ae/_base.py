@@ -27,7 +27,9 @@ from ._scaling import fit_scaling, mean_and_variance
 from ._solvers import SGD, Adam, Outcome
 from ._threads import threads
 from ._training import (
+    LEAST_TO_SPLIT,
     check_noise,
+    choose_alpha,
     choose_n_components,
     choose_noise,
     choose_sharing,
@@ -84,8 +86,9 @@ class BaseAutoencoder(
     (`Model`, `Objective`, a solver); all the mathematics is in those.
     """
 
-    # Whether rows set aside must not be used for anything else. If not, PCA is that of
-    # all rows, lest few rows make a worse one; validation then leans towards it.
+    # Whether rows set aside must not be used for anything else, unless the user asks
+    # for early stopping. If not, they stop the training, and PCA is that of all rows,
+    # lest few rows make a worse one; validation then leans towards it.
     _calibrates = False
 
     _model: Model
@@ -96,6 +99,7 @@ class BaseAutoencoder(
     n_features_in_: int
     mean_: np.ndarray
     noise_: tuple[float, float] | None
+    alpha_: float
     solver_: str
     n_iter_: int
     loss_: float
@@ -146,13 +150,15 @@ class BaseAutoencoder(
             rows = self._check_training_data(X, sample_weight, dtype, reset=True)
             rng = check_random_state(self.random_state)
             self.noise_ = choose_noise(self, len(rows))
+            self.alpha_ = choose_alpha(self, self.noise_, len(rows) * rows.n_features)
             self._start(rows, rng, warm)
-            self.solver_ = choose_solver(self, self._model, self.noise_)
+            self.solver_ = choose_solver(self, self._model, self.noise_, self.alpha_)
             solver, model = self.solver_, self._model
-            training, validation = split(self, solver, rows, rng)
+            training, aside = split(self, solver, rows, rng, self._least_to_split)
             if not warm:
                 self._start_as_pca(training if self._calibrates else rows)
             theta = self._theta
+            stops = not self._calibrates or self.early_stopping != "auto"
             with threads(choose_sharing(self, solver, model, rows)) as map_parts:
                 solution, value = train(
                     self,
@@ -160,13 +166,14 @@ class BaseAutoencoder(
                     model,
                     theta,
                     training,
-                    validation,
+                    aside if stops else None,
                     rng,
                     noise=self.noise_,
+                    alpha=self.alpha_,
                     map_parts=map_parts,
                 )
             self._store(solution, value)
-            self._finish(rows, training, validation, rng)
+            self._finish(rows, training, aside, rng)
         return self
 
     @available_if(_supports_partial_fit)
@@ -214,6 +221,8 @@ class BaseAutoencoder(
                 self._rng = check_random_state(self.random_state)
             if first:
                 self.noise_ = choose_noise(self, len(rows))
+            # There is no end to the rows.
+            self.alpha_ = choose_alpha(self, self.noise_, inf)
             self._start(rows, self._rng, warm=not first)
             if first:
                 self._start_as_pca(rows)
@@ -346,6 +355,11 @@ class BaseAutoencoder(
         if total == 0:
             return 1.0 if unexplained == 0 else 0.0
         return float(1 - unexplained / total)
+
+    @property
+    def _least_to_split(self):
+        """How many rows it takes for ``early_stopping="auto"`` to set some aside."""
+        return LEAST_TO_SPLIT
 
     @property
     def _is_trained(self):
@@ -511,6 +525,7 @@ class BaseAutoencoder(
             self._rng,
             optimizer,
             noise=self.noise_,
+            alpha=self.alpha_,
         )
         if not (isfinite(value) and np.isfinite(theta).all()):
             message = Outcome.NON_FINITE.value.format(n_iter=self.n_iter_ + 1)
@@ -525,7 +540,7 @@ class BaseAutoencoder(
     def _check_own_parameters(self):
         """Raise ValueError before any work starts; a hook for subclasses."""
 
-    def _finish(self, rows, training, validation, rng):
+    def _finish(self, rows, training, aside, rng):
         """Do what follows `fit`; a hook for subclasses."""
 
     def _finish_part(self, rows, rng):

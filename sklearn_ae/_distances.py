@@ -103,6 +103,35 @@ class Ellipsoid:
         return shares
 
 
+class ResidualEllipsoid(Ellipsoid):
+    r"""An ellipsoid around residuals, which spread from one feature to others.
+
+    An extreme value also changes what a network makes of the features that depend on
+    it. So the question is not how far each feature is out, but how much of the distance
+    would be gone without a change of feature j alone: with the inverse covariance P,
+
+    .. math::
+        (P u)_j^2 / P_{jj}.
+
+    Source: Alcala & Qin (2009), "Reconstruction-based contribution for process
+    monitoring", eq. 17.
+    """
+
+    def shares(self, Z):
+        """Return what each feature adds to `measure`, in these proportions."""
+        difference = Z - self.center
+        slopes = difference @ self.factor @ self.factor.T
+        curvatures = np.square(self.factor).sum(axis=1)
+        if self.axes is not None:
+            slopes += _outside(self.axes, difference) / self.rest_variance
+            outside = 1 - np.square(self.axes).sum(axis=1)
+            curvatures += outside / self.rest_variance
+        gains = np.square(slopes) / curvatures
+        total = gains.sum(axis=1, keepdims=True)
+        total[total == 0] = 1
+        return gains * (self.measure(Z)[:, None] / total)
+
+
 def _leading_axes(Z, weights):
     """Return principal directions, as columns; half as many as rows at most."""
     centered = Z - np.average(Z, axis=0, weights=weights)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import inf
+from math import ceil, inf
 from numbers import Real
 
 import numpy as np
@@ -16,6 +16,9 @@ from ._distances import quantile
 from ._losses import Loss
 from ._rows import block_length
 from ._scores import PARTS, CombinedScore
+
+# From so many rows on, some are set aside: a p-value can then be below 0.05.
+LEAST_ASIDE = 20
 
 # With fewer rows set aside, a threshold from them would be too uncertain.
 LEAST_TO_CALIBRATE = 50
@@ -47,10 +50,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         Where to put the threshold `offset_` between outliers and inliers.
 
         - A float is the share of fresh rows like the training rows that `predict` calls
-          outliers. The threshold is a quantile of the scores of rows set aside for
-          early stopping, which nothing but `mean_`, `scale_`, a fractional
-          `n_components` and the moment to stop has been fitted to: if they and the
-          fresh rows come from the same distribution, the share is at most
+          outliers. The threshold is a quantile of the scores of rows set aside (see
+          `early_stopping`), which nothing but `mean_`, `scale_` and a fractional
+          `n_components` has been fitted to: if they and the fresh rows come from the
+          same distribution, the share is at most
           `contamination`, on average over draws of the rows set aside (split
           conformal prediction; Angelopoulos & Bates 2023, "Conformal
           prediction: a gentle introduction", section 1, and Bates et al. 2023, "Testing
@@ -60,9 +63,9 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         - "auto" puts it 1.5 interquartile ranges below their first quartile (Tukey
           1977).
 
-        With fewer than 50 rows set aside (500 in all, by default), the scores of all
-        rows take their place: that share of the training rows is outside, and more of
-        fresh ones, which score worse.
+        With fewer than 50 rows set aside, the scores of all rows take their place: that
+        share of the training rows is outside, and more of fresh ones, which score
+        worse.
 
     score_parts : "auto", "loss" or dict, default="auto"
         What a score is made of.
@@ -74,8 +77,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
           "residual", the Mahalanobis distance of what the network leaves; "neighbors",
           the distance of the row from the nearest of up to 2,048 training rows other
           than itself; "location", the Mahalanobis distance of the row from the mean.
-          Their weights are 1, 1 and 0.25. Means and covariances are those of the 60 %
-          of rows that are nearest, lest outliers hide themselves.
+          Their weights are 0.7, 1 and 0.3. Means and covariances are those of the
+          60 % of rows that are nearest, lest outliers hide themselves.
         - a dict of some of these names and their weights. Without "location" it is best
           if training rows are known to be clean.
 
@@ -88,14 +91,26 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         many as there are features, up to 128: noise keeps the network from learning to
         copy, and a narrow code would only lose what makes rows different.
 
+    alpha : float or "auto", default="auto"
+        See :class:`AutoencoderTransformer`. The fewer the rows, the more easily a
+        network learns each of them, outliers and all.
+
     max_iter : int, default=50
         See :class:`AutoencoderTransformer`. Longer training learns the outliers too.
 
+    early_stopping : bool or "auto", default="auto"
+        Whether to set rows aside. "auto" does so if `validation_fraction` of all are at
+        least 20 rows, and keeps them for the threshold and the p-values alone: training
+        goes on for `max_iter` iterations. With True, it stops when the loss on them has
+        stopped improving, as in :class:`AutoencoderTransformer`.
+
+    validation_fraction : float in (0, 1), default=0.1
+        Fraction of the rows to set aside.
+
     hidden_layer_sizes, activation, linear_path, code_activation, output_activation, \
-loss, alpha, l1_ratio, solver, batch_size, n_accumulate, learning_rate, \
-learning_rate_init, power_t, momentum, nesterovs_momentum, beta_1, beta_2, epsilon, \
-clip_norm, tol, early_stopping, validation_fraction, n_iter_no_change, \
-warm_start, shuffle, random_state, verbose :
+loss, l1_ratio, solver, batch_size, n_accumulate, learning_rate, learning_rate_init, \
+power_t, momentum, nesterovs_momentum, beta_1, beta_2, epsilon, clip_norm, tol, \
+n_iter_no_change, warm_start, shuffle, random_state, verbose :
         See :class:`AutoencoderTransformer`.
 
     Attributes
@@ -109,7 +124,7 @@ warm_start, shuffle, random_state, verbose :
         The scores of the rows set aside, in ascending order, if there were any.
 
     n_components_, n_features_in_, feature_names_in_, coefs_, intercepts_, mean_, \
-scale_, noise_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, \
+scale_, noise_, alpha_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, \
 validation_loss_curve_ :
         See :class:`AutoencoderTransformer`.
 
@@ -149,7 +164,7 @@ validation_loss_curve_ :
         output_activation: str = "auto",
         loss: str | Loss = "squared_error",
         noise: float | tuple[float, float] | str | None = "auto",
-        alpha: float = 0.0,
+        alpha: float | str = "auto",
         l1_ratio: float = 0.0,
         scaling: str | None = "per_feature",
         solver: str = "auto",
@@ -221,6 +236,11 @@ validation_loss_curve_ :
     }
 
     _calibrates = True
+
+    @property
+    def _least_to_split(self):
+        return LEAST_ASIDE / self.validation_fraction
+
     _score: CombinedScore | None
     offset_: float
     calibration_scores_: np.ndarray | None
@@ -312,14 +332,15 @@ validation_loss_curve_ :
         Raises
         ------
         ValueError
-            If no rows were set aside: `fit` does so with early stopping.
+            If no rows were set aside (see `early_stopping`).
         """
         scores = self.score_samples(X)
         calibration = self.calibration_scores_
         if calibration is None:
             raise ValueError(
                 "p_values needs rows that fit has set aside: early_stopping=True, or "
-                "'auto' with more rows, a solver other than 'svd', and no partial_fit. "
+                f"'auto' with at least {ceil(self._least_to_split)} rows, a solver "
+                "other than 'svd', and no partial_fit. "
                 f"Got early_stopping={self.early_stopping!r}, solver_="
                 f"{self.solver_!r}, n_iter_={self.n_iter_}."
             )
@@ -358,16 +379,16 @@ validation_loss_curve_ :
     def _check_own_parameters(self):
         self._part_weights()
 
-    def _finish(self, rows, training, validation, rng):
+    def _finish(self, rows, training, aside, rng):
         weights = self._part_weights()
         self._score = weights and CombinedScore.fit(
             weights, self._model, self._views(), training, rng
         )
         self.calibration_scores_ = None
-        if validation is not None:
-            scores, weights = self._scores_of(validation)
+        if aside is not None:
+            scores, weights = self._scores_of(aside)
             self._calibrate(scores, weights)
-        calibrated = validation is not None and len(validation) >= LEAST_TO_CALIBRATE
+        calibrated = aside is not None and len(aside) >= LEAST_TO_CALIBRATE
         if not calibrated:
             scores, weights = self._scores_of(rows)
         if isinstance(self.contamination, str):

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._distances import Ellipsoid, References, quantile
+from ._distances import Ellipsoid, References, ResidualEllipsoid, quantile
 from ._rows import block_length
 
 # What the distances weigh in score_parts="auto". On 22 tables (ADBench) "neighbors" is
 # best alone where training rows are clean and "location" where they are not; together
 # they are good at both.
-PARTS = {"residual": 1.0, "neighbors": 1.0, "location": 0.25}
+PARTS = {"residual": 0.7, "neighbors": 1.0, "location": 0.3}
 
 # Rows that distances are fitted to, at most.
 MAX_ROWS = 10_000
@@ -80,7 +80,8 @@ class CombinedScore:
             if name == "neighbors":
                 distance = References.fit(Z, rng)
             else:
-                distance = Ellipsoid.fit(Z, sample_weight, least)
+                kind = ResidualEllipsoid if of_residual else Ellipsoid
+                distance = kind.fit(Z, sample_weight, least)
             typical = max(quantile(distance.measure(Z), 0.5, sample_weight), 1e-9)
             parts.append(Part(distance, of_residual, weight, float(typical)))
         return cls(tuple(parts))

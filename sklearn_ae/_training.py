@@ -48,6 +48,10 @@ WIDEST_CODE = 128
 # noise="auto"
 AUTO_NOISE = (0.1, 1.0)
 
+# alpha="auto" is this for each cell: normal weights and residuals, the latter with half
+# the standard deviation of the former, and the penalty is the logarithm of the prior.
+AUTO_ALPHA = 0.5
+
 # early_stopping="auto" sets rows aside, and noise="auto" is noise, from so many on.
 LEAST_TO_SPLIT = 64
 
@@ -118,13 +122,20 @@ def make_network(params, n_features, n_components):
     )
 
 
-def choose_solver(params, model, noise):
+def choose_alpha(params, noise, n_cells):
+    """Return the strength of the penalty that the parameter `alpha` stands for."""
+    if params.alpha == "auto":
+        return 0.0 if noise is None else AUTO_ALPHA / n_cells
+    return float(params.alpha)
+
+
+def choose_solver(params, model, noise, alpha):
     """Return the solver that the parameter `solver` stands for."""
     layers = model.network.layers
     linear = (
         all(layer.activation.name == "identity" for layer in layers)
         and type(model.loss) is SquaredError
-        and (params.alpha == 0 or (params.l1_ratio == 0 and len(layers) == 2))
+        and (alpha == 0 or (params.l1_ratio == 0 and len(layers) == 2))
     )
     if params.solver == "svd" and not linear:
         raise ValueError(
@@ -184,7 +195,19 @@ def check_noise(noise):
         )
 
 
-def train(params, solver, model, theta, training, validation, rng, *, noise, map_parts):
+def train(
+    params,
+    solver,
+    model,
+    theta,
+    training,
+    validation,
+    rng,
+    *,
+    noise,
+    alpha,
+    map_parts,
+):
     """Minimise the objective over some rows, starting at `theta`.
 
     Parameters
@@ -200,6 +223,8 @@ def train(params, solver, model, theta, training, validation, rng, *, noise, map
     rng : RandomState
     noise : (float, float) or None
         As `GaussianNoise` takes it.
+    alpha : float
+        Strength of the penalty.
     map_parts : callable(function, items) -> iterable
         As `Objective` takes it.
 
@@ -212,7 +237,7 @@ def train(params, solver, model, theta, training, validation, rng, *, noise, map
     """
     if solver != "svd":
         model, training, validation = _scaled_ahead(model, training, validation)
-    objective = _objective(params, model, theta, rng, noise, map_parts)
+    objective = _objective(params, model, theta, rng, noise, alpha, map_parts)
     evaluate = partial(objective.value, rows=training)
     stopping = Stopping(
         max_iter=params.max_iter,
@@ -224,7 +249,7 @@ def train(params, solver, model, theta, training, validation, rng, *, noise, map
         may_stay=validation is not None and model.starts_as_pca,
     )
     if solver == "svd":
-        solution = _solve_linear(params, model, theta, training)
+        solution = _solve_linear(alpha, model, theta, training)
     elif solver == "lbfgs":
         fun = partial(objective.value_and_gradient, rows=training)
         solution = minimize_lbfgs(fun, theta, stopping)
@@ -241,10 +266,10 @@ def train(params, solver, model, theta, training, validation, rng, *, noise, map
     return solution, evaluate(solution.theta)
 
 
-def train_once(params, solver, model, theta, rows, rng, optimizer, *, noise):
+def train_once(params, solver, model, theta, rows, rng, optimizer, *, noise, alpha):
     """Change `theta` and `optimizer` by one pass over `rows`; return the mean value."""
     model, rows, _ = _scaled_ahead(model, rows, None)
-    objective = _objective(params, model, theta, rng, noise)
+    objective = _objective(params, model, theta, rng, noise, alpha)
     return run_epoch(
         _batches(params, objective, rows, rng),
         theta,
@@ -288,11 +313,11 @@ def make_schedule(params, solver, n_epochs):
     return Schedule(kind, initial, params.power_t, n_epochs)
 
 
-def _objective(params, model, theta, rng, noise, map=map):
+def _objective(params, model, theta, rng, noise, alpha, map=map):
     corruption = noise and GaussianNoise(*noise)
     return Objective(
         model,
-        ElasticNet(params.alpha, params.l1_ratio),
+        ElasticNet(alpha, params.l1_ratio),
         theta.dtype,
         map=map,
         corruption=corruption,
@@ -318,11 +343,14 @@ def _scaled_ahead(model, *parts):
     return model.on_scaled_rows(), *scaled
 
 
-def split(params, solver, rows, rng):
-    """Return the rows to train on, and those to validate with or None."""
+def split(params, solver, rows, rng, least):
+    """Return the rows to train on, and those set aside or None.
+
+    ``early_stopping="auto"`` sets rows aside if there are `least` or more.
+    """
     wanted = params.early_stopping
     if wanted == "auto":
-        wanted = len(rows) >= LEAST_TO_SPLIT
+        wanted = len(rows) >= least
     if not wanted or solver == "svd":
         return rows, None
     if ceil(params.validation_fraction * len(rows)) >= len(rows):
@@ -336,10 +364,10 @@ def split(params, solver, rows, rng):
     return rows.take(np.sort(training)), rows.take(np.sort(validation))
 
 
-def _solve_linear(params, model, theta, rows):
+def _solve_linear(alpha, model, theta, rows):
     theta = np.empty_like(theta)
     axes = principal_axes(rows, model.input_scaling)
-    write_linear_solution(model.network, theta, axes, params.alpha)
+    write_linear_solution(model.network, theta, axes, alpha)
     return Solution(theta, Outcome.CONVERGED, 1, [], [], Outcome.CONVERGED.value)
 
 

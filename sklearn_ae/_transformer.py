@@ -80,8 +80,10 @@ class AutoencoderTransformer(BaseAutoencoder):
         With noise, losses in training are those of noisy input, and `n_components`
         "auto" is the number of features, up to 128. "svd" has no use for it.
 
-    alpha : float, default=0.0
-        Strength of the weight penalty.
+    alpha : float or "auto", default=0.0
+        Strength of the weight penalty. "auto" is, with noise, 0.5 divided by the number
+        of cells (rows times features), like a normal prior for the weights: the fewer
+        the data, the more it counts. Without noise, and in `partial_fit`, it is 0.
 
     l1_ratio : float in [0, 1], default=0.0
         Share of the L1 norm in the penalty; the rest is the squared L2 norm.
@@ -203,6 +205,9 @@ default="cosine"
 
     noise_ : (float, float) or None
         The range of standard deviations of the noise.
+
+    alpha_ : float
+        Strength of the weight penalty.
 
     n_parameters_ : int
         Number of weights and biases.

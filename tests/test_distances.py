@@ -5,7 +5,7 @@ from scipy.spatial.distance import cdist
 from sklearn.covariance import EmpiricalCovariance
 
 from sklearn_ae import _distances
-from sklearn_ae._distances import Ellipsoid, References
+from sklearn_ae._distances import Ellipsoid, References, ResidualEllipsoid
 
 RNG = np.random.RandomState(0)
 MIXING = RNG.normal(size=(4, 4))
@@ -52,11 +52,32 @@ def test_many_features_share_a_variance_outside_the_leading_axes(plain, monkeypa
     assert_allclose(ellipsoid.measure(rows), expected, rtol=0.1, atol=0.1)
 
 
+@pytest.mark.parametrize("kind", [Ellipsoid, ResidualEllipsoid])
 @pytest.mark.parametrize("max_axes", [2, 4])
-def test_shares_of_an_ellipsoid_add_up(max_axes, monkeypatch):
+def test_shares_of_an_ellipsoid_add_up(kind, max_axes, monkeypatch):
     monkeypatch.setattr(_distances, "MAX_AXES", max_axes)
-    ellipsoid = Ellipsoid.fit(Z, None)
+    ellipsoid = kind.fit(Z, None)
     assert_allclose(ellipsoid.shares(Z).sum(axis=1), ellipsoid.measure(Z), rtol=1e-9)
+    assert_allclose(ellipsoid.shares(ellipsoid.center[None]), 0)
+
+
+@pytest.mark.parametrize("max_axes", [2, 4])
+def test_shares_of_residuals_are_what_one_feature_could_explain(max_axes, monkeypatch):
+    monkeypatch.setattr(_distances, "MAX_AXES", max_axes)
+    ellipsoid = ResidualEllipsoid.fit(Z, None)
+    row = RNG.normal(size=(1, 4))
+    gains = []
+    for change in np.eye(4):
+        # A parabola in the size of the change, known from three points.
+        below, here, above = (
+            ellipsoid.measure(row + t * change)[0] for t in (-1, 0, 1)
+        )
+        slope, curvature = (above - below) / 2, above - 2 * here + below
+        gains.append(slope**2 / (2 * curvature))
+    shares = ellipsoid.shares(row)[0]
+    assert_allclose(shares / shares.sum(), np.array(gains) / np.sum(gains), rtol=1e-8)
+    changed = ellipsoid.center + 3 * np.eye(4)
+    assert_allclose(ellipsoid.shares(changed).argmax(axis=1), range(4))
 
 
 def test_the_nearest_reference_is_another_row():

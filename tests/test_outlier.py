@@ -162,6 +162,28 @@ def test_p_values_and_labels_agree():
     assert_array_equal(detector.predict(fresh) == -1, detector.p_values(fresh) <= 0.1)
 
 
+def test_rows_set_aside_stop_the_training_only_if_asked_to():
+    rows, few = normal_rows(200, 0), normal_rows(199, 0)
+    params = {"max_iter": 40, "n_iter_no_change": 1, "random_state": 0}
+    detector = AutoencoderOutlierDetector(**params).fit(rows)
+    assert len(detector.calibration_scores_) == 20
+    assert detector.validation_loss_curve_ is None and detector.n_iter_ == 40
+    assert AutoencoderOutlierDetector(**params).fit(few).calibration_scores_ is None
+    detector.set_params(early_stopping=True).fit(few)
+    assert len(detector.calibration_scores_) == 20
+    assert len(detector.validation_loss_curve_) == detector.n_iter_ < 40
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_the_penalty_is_that_of_a_prior():
+    rows = normal_rows(100, 0)
+    detector = AutoencoderOutlierDetector(max_iter=5, random_state=0)
+    assert detector.partial_fit(rows).alpha_ == 0
+    assert detector.fit(rows).alpha_ == 0.5 / (100 * 6)
+    assert detector.set_params(alpha=0.1).fit(rows).alpha_ == 0.1
+    assert detector.set_params(alpha="auto", noise=None).fit(rows).alpha_ == 0
+
+
 def test_p_values_need_rows_set_aside():
     detector = make().fit(BENIGN)
     assert detector.calibration_scores_ is None
@@ -251,7 +273,7 @@ def test_outliers_outside_the_leading_directions():
         rng.normal(size=(50, 600)) * deviation * np.r_[np.ones(200), np.full(400, 4)]
     )
     detector = AutoencoderOutlierDetector(
-        max_iter=2, scaling="global", score_parts={"location": 1}, random_state=0
+        max_iter=10, scaling="global", score_parts={"location": 1}, random_state=0
     ).fit(rows[:600])
     outlier = np.r_[np.zeros(100), np.ones(50)]
     scores = detector.score_samples(np.r_[rows[600:], strange])
