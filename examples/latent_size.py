@@ -15,13 +15,18 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits, load_wine
 from sklearn.model_selection import GridSearchCV, KFold
+from sklearn.preprocessing import scale
 
-from sklearn_ae import AutoencoderTransformer, one_standard_error
+from sklearn_ae import (
+    AutoencoderTransformer,
+    hidden_cells_score,
+    one_standard_error,
+)
 
 BLUE, GREY, DARK_GREY = "#2f6fb3", "#b4b9c0", "#5f6670"
 DATA = {
-    "Digits": (load_digits().data[:1000], "global", [2, 4, 6, 8, 12, 16, 24, 32]),
-    "Wine": (load_wine().data, "per_feature", [1, 2, 3, 4, 5, 6, 8, 10]),
+    "Digits": (load_digits().data[:1000], [2, 4, 6, 8, 12, 16, 24, 32]),
+    "Wine": (scale(load_wine().data), [1, 2, 3, 4, 5, 6, 8, 10]),
 }
 MODELS = {
     "PCA": {"hidden_layer_sizes": ()},  # A linear autoencoder is PCA.
@@ -37,29 +42,12 @@ def seen_cells(model, X, y=None):
     return model.score(X)
 
 
-def hidden_cells(model, X, y=None, n_parts=5, n_rounds=10):
-    """Return R2 of cells that the model did not get to see.
-
-    A fifth of the cells is hidden at a time. They start as the feature's mean and are
-    replaced by their reconstruction, again and again.
-    """
-    part = np.random.RandomState(0).randint(n_parts, size=X.shape)
-    error = deviation = 0.0
-    for hidden in (part == k for k in range(n_parts)):
-        filled = np.where(hidden, model.mean_, X)
-        for _ in range(n_rounds):
-            filled = np.where(hidden, model.reconstruct(filled), X)
-        error += (((X - filled) / model.scale_) ** 2).sum()
-        deviation += (((X - model.mean_) / model.scale_)[hidden] ** 2).sum()
-    return 1 - error / deviation
-
-
-def search_sizes(X, scaling, sizes):
+def search_sizes(X, sizes):
     return {
         name: GridSearchCV(
-            AutoencoderTransformer(scaling=scaling, **params),
+            AutoencoderTransformer(**params),
             {"n_components": sizes},
-            scoring={"seen": seen_cells, "hidden": hidden_cells},
+            scoring={"seen": seen_cells, "hidden": hidden_cells_score},
             refit=partial(one_standard_error, metric="hidden"),
             cv=KFold(5, shuffle=True, random_state=0),
             n_jobs=2,

@@ -2,7 +2,7 @@
 
 from ._losses import Huber, Loss
 from ._outlier import AutoencoderOutlierDetector
-from ._selection import one_standard_error
+from ._selection import hidden_cells_score, one_standard_error
 from ._transformer import AutoencoderTransformer
 
 __version__ = "0.1.0.dev0"
@@ -12,5 +12,6 @@ __all__ = [
     "AutoencoderTransformer",
     "Huber",
     "Loss",
+    "hidden_cells_score",
     "one_standard_error",
 ]

@@ -114,7 +114,7 @@ class ResidualEllipsoid(Ellipsoid):
         (P u)_j^2 / P_{jj}.
 
     Source: Alcala & Qin (2009), "Reconstruction-based contribution for process
-    monitoring", eq. 17.
+    monitoring", where it is shown to find the feature that was changed alone.
     """
 
     def shares(self, Z):

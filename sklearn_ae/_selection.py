@@ -1,10 +1,120 @@
-"""Choosing the size of the code from the results of a search."""
+"""Choosing the size of the code: a score that can fall, a rule that prefers less."""
 
+import warnings
 from collections.abc import Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.metrics import r2_score
+from sklearn.utils import check_array, check_random_state
+
+
+def hidden_cells_score(
+    estimator: Any,
+    X: ArrayLike,
+    y: object = None,
+    *,
+    n_parts: int = 5,
+    n_rounds: int = 10,
+    multioutput: str = "variance_weighted",
+    random_state: int | np.random.RandomState | None = 0,
+) -> float:
+    """Return R2 of cells that the estimator does not get to see.
+
+    For the `scoring` parameter of a search over `n_components`. The score of a
+    reconstruction rises with every component, because more of a row is let through. A
+    cell that is hidden cannot be let through: too small a code does not know enough to
+    fill the gap, too large a one passes the gap on.
+
+    The cells of X are divided into parts at random. One part at a time is hidden: its
+    cells start as the mean of the feature's other cells, and are replaced by their
+    reconstruction, ``estimator.inverse_transform(estimator.transform(X))``, again and
+    again. What is left in the end is compared with the cells.
+
+    Parameters
+    ----------
+    estimator : object
+        Fitted, with `transform` and `inverse_transform`: an autoencoder, PCA, or a
+        pipeline of such.
+
+    X : array-like of shape (n_samples, n_features)
+        Rows that it was not fitted to, at least two.
+
+    y : Ignored
+        Not used, present for API consistency by convention.
+
+    n_parts : int, default=5
+        1 / `n_parts` of each feature's cells is hidden at a time.
+
+    n_rounds : int, default=10
+        How often hidden cells are replaced.
+
+    multioutput : str, default="variance_weighted"
+        As in :func:`~sklearn.metrics.r2_score`: one R2 of all cells, or with
+        "uniform_average" the mean of the features' own, for features with units that
+        cannot be compared.
+
+    random_state : int, RandomState instance or None, default=0
+        Divides the cells; a number makes candidates fill the same gaps.
+
+    Returns
+    -------
+    score : float
+        1 is perfect, 0 is no better than the features' means.
+
+    Raises
+    ------
+    ValueError
+        If X has fewer than two rows, or `n_parts` or `n_rounds` is not as described.
+
+    References
+    ----------
+    Wold (1978), "Cross-validatory estimation of the number of components in factor and
+    principal components models"; Josse & Husson (2012), "Selecting the number of
+    components in principal component analysis using cross-validation approximations",
+    for the replacement of cells by their reconstruction.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn.model_selection import GridSearchCV
+    >>> from sklearn_ae import hidden_cells_score, one_standard_error
+    >>> rng = np.random.RandomState(0)
+    >>> X = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 10))
+    >>> X += 0.3 * rng.normal(size=X.shape)
+    >>> grid = {"n_components": [1, 2, 3, 4, 6, 8]}
+    >>> rules = {"scoring": hidden_cells_score, "refit": one_standard_error}
+    >>> GridSearchCV(PCA(), grid, **rules).fit(X).best_params_
+    {'n_components': 3}
+    """
+    for name, value, least in (("n_parts", n_parts, 2), ("n_rounds", n_rounds, 1)):
+        if not isinstance(value, Integral) or value < least:
+            raise ValueError(
+                f"{name} must be an integer of at least {least}, got {value!r}."
+            )
+    cells = check_array(X, dtype=[np.float64, np.float32], ensure_min_samples=2)
+    rng, n_rows = check_random_state(random_state), len(cells)
+    # The same number in each part, so that some of each feature's cells are seen.
+    parts = np.argsort(rng.uniform(size=cells.shape), axis=0) % n_parts
+    imputed = np.empty_like(cells)
+    for part in range(min(n_parts, n_rows)):
+        hidden = parts == part
+        means = np.mean(cells, axis=0, where=~hidden)
+        filled = np.where(hidden, means, cells)
+        for _ in range(n_rounds):
+            filled = np.where(hidden, _reconstruct(estimator, filled), cells)
+        imputed[hidden] = filled[hidden]
+    return float(r2_score(cells, imputed, multioutput=multioutput))
+
+
+def _reconstruct(estimator, rows):
+    with warnings.catch_warnings():
+        # The rows are those of a data frame, if the estimator was fitted to one.
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        return np.asarray(estimator.inverse_transform(estimator.transform(rows)))
 
 
 def one_standard_error(cv_results: Mapping[str, Any], metric: str = "score") -> int:

@@ -1,4 +1,4 @@
-"""The one-standard-error rule, by hand and inside searches."""
+"""Scoring hidden cells, and the one-standard-error rule, alone and inside searches."""
 
 import pickle
 import re
@@ -12,9 +12,14 @@ from sklearn.datasets import load_iris, load_wine
 from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV, ShuffleSplit
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_ae import AutoencoderTransformer, one_standard_error
+from sklearn_ae import (
+    AutoencoderTransformer,
+    hidden_cells_score,
+    one_standard_error,
+)
 
 X, Y = load_iris(return_X_y=True)
 
@@ -186,8 +191,79 @@ def test_a_single_split_is_an_error():
 
 def test_the_guide_runs_as_it_stands():
     guide = Path(__file__).parents[1] / "docs" / "choosing_the_latent_size.md"
-    (block,) = re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)
-    namespace = {}
-    exec(compile(block, str(guide), "exec"), namespace)
-    chosen = namespace["search"].best_params_["ae__n_components"]
-    assert chosen < 8
+    blocks = re.findall(r"```python\n(.*?)```", guide.read_text(), re.DOTALL)
+    largest = {"n_components": 24, "ae__n_components": 8}
+    assert len(blocks) == len(largest)
+    for block in blocks:
+        namespace = {}
+        exec(compile(block, str(guide), "exec"), namespace)
+        ((name, chosen),) = namespace["search"].best_params_.items()
+        assert chosen < largest[name]
+
+
+def low_rank(n_rows=200, rank=3, n_features=8, noise=0.3):
+    rng = np.random.RandomState(0)
+    rows = rng.normal(size=(n_rows, rank)) @ rng.normal(size=(rank, n_features))
+    return rows + noise * rng.normal(size=rows.shape)
+
+
+class Recorder:
+    """An estimator that returns what it gets, and keeps it."""
+
+    def __init__(self):
+        self.seen = []
+
+    def transform(self, X):
+        self.seen.append(X.copy())
+        return X
+
+    def inverse_transform(self, X):
+        return X
+
+
+def test_a_cell_is_not_seen_where_it_is_scored():
+    rows = low_rank(23)
+    recorder = Recorder()
+    score = hidden_cells_score(recorder, rows, n_parts=4, n_rounds=1)
+    hidden = np.array([seen != rows for seen in recorder.seen])
+    assert hidden.shape == (4, *rows.shape)
+    assert (hidden.sum(axis=0) == 1).all()
+    assert set(hidden.sum(axis=1).ravel()) == {5, 6}
+    # What stays in the gaps are means of the other cells, worse than those of all.
+    assert -0.2 < score < 0
+    for seen, gaps in zip(recorder.seen, hidden, strict=True):
+        means = np.ma.masked_array(rows, gaps).mean(axis=0)
+        np.testing.assert_allclose(seen[gaps], np.broadcast_to(means, gaps.shape)[gaps])
+
+
+def test_hidden_cells_prefer_the_true_rank():
+    train, fresh = np.split(low_rank(400), 2)
+    sizes = range(1, 9)
+    scores = [hidden_cells_score(PCA(k).fit(train), fresh) for k in sizes]
+    assert sizes[np.argmax(scores)] == 3 and max(scores) > 0.7
+    model = AutoencoderTransformer(3, max_iter=20, random_state=0).fit(train)
+    assert hidden_cells_score(model, fresh) > 0.7
+
+
+def test_hidden_cells_of_data_frames_pipelines_and_units():
+    pandas = pytest.importorskip("pandas")
+    rows = pandas.DataFrame(low_rank() * [1, 1, 1, 1, 1, 1, 1, 1000]).add_prefix("x")
+    before = rows.copy()
+    model = make_pipeline(StandardScaler(), PCA(3)).set_output(transform="pandas")
+    score = partial(hidden_cells_score, model.fit(rows), rows)
+    assert score() == score() != score(random_state=1)
+    assert score() != score(multioutput="uniform_average") > 0.5
+    pandas.testing.assert_frame_equal(rows, before)
+
+
+@pytest.mark.parametrize("params", [{"n_parts": 1}, {"n_parts": 2.0}, {"n_rounds": 0}])
+def test_bad_parameters_of_hidden_cells(params):
+    (name,) = params
+    with pytest.raises(ValueError, match=f"{name} must be"):
+        hidden_cells_score(Recorder(), X, **params)
+
+
+def test_hidden_cells_need_two_rows():
+    with pytest.raises(ValueError, match="minimum of 2"):
+        hidden_cells_score(Recorder(), X[:1])
+    assert hidden_cells_score(Recorder(), X[:2]) < 0
