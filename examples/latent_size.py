@@ -15,7 +15,6 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits, load_wine
 from sklearn.model_selection import GridSearchCV, KFold
-from sklearn.preprocessing import scale
 
 from sklearn_ae import (
     AutoencoderTransformer,
@@ -25,8 +24,8 @@ from sklearn_ae import (
 
 BLUE, GREY, DARK_GREY = "#2f6fb3", "#b4b9c0", "#5f6670"
 DATA = {
-    "Digits": (load_digits().data[:1000], [2, 4, 6, 8, 12, 16, 24, 32]),
-    "Wine": (scale(load_wine().data), [1, 2, 3, 4, 5, 6, 8, 10]),
+    "Digits": (load_digits().data[:1000], "global", [2, 4, 6, 8, 12, 16, 24, 32]),
+    "Wine": (load_wine().data, "per_feature", [1, 2, 3, 4, 5, 6, 8, 10]),
 }
 MODELS = {
     "PCA": {"hidden_layer_sizes": ()},  # A linear autoencoder is PCA.
@@ -42,12 +41,15 @@ def seen_cells(model, X, y=None):
     return model.score(X)
 
 
-def search_sizes(X, sizes):
+def search_sizes(X, scaling, sizes):
+    # Every feature counts alike where each has a unit, and a scale, of its own.
+    multioutput = {"global": "variance_weighted", "per_feature": "uniform_average"}
+    hidden_cells = partial(hidden_cells_score, multioutput=multioutput[scaling])
     return {
         name: GridSearchCV(
-            AutoencoderTransformer(**params),
+            AutoencoderTransformer(scaling=scaling, **params),
             {"n_components": sizes},
-            scoring={"seen": seen_cells, "hidden": hidden_cells_score},
+            scoring={"seen": seen_cells, "hidden": hidden_cells},
             refit=partial(one_standard_error, metric="hidden"),
             cv=KFold(5, shuffle=True, random_state=0),
             n_jobs=2,

@@ -47,13 +47,17 @@ FLOAT_DTYPES = [np.float64, np.float32]
 
 @contextmanager
 def _all_or_nothing(estimator):
-    """Leave the estimator as it was if anything goes wrong."""
+    """Leave the estimator as it was if anything goes wrong; yields what undoes all."""
     before = vars(estimator).copy()
-    try:
-        yield
-    except BaseException:
+
+    def undo():
         vars(estimator).clear()
         vars(estimator).update(before)
+
+    try:
+        yield undo
+    except BaseException:
+        undo()
         raise
 
 
@@ -213,7 +217,7 @@ class BaseAutoencoder(
         ConvergenceWarning
             If the loss became infinite or NaN; the estimator stays as before the call.
         """
-        with _all_or_nothing(self), np.errstate(all="ignore"):
+        with _all_or_nothing(self) as undo, np.errstate(all="ignore"):
             first = not self._is_trained
             dtype = FLOAT_DTYPES if first else self._theta.dtype
             rows = self._check_training_data(X, sample_weight, dtype, reset=first)
@@ -234,6 +238,8 @@ class BaseAutoencoder(
                 self.solver_ = solver
             if self._step(rows) or first:
                 self._finish_part(rows, self._rng)
+            else:
+                undo()
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:

@@ -1,20 +1,12 @@
 """Layers: what a network is a sequence of."""
 
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from math import prod, sqrt
 
 import numpy as np
 
 from ._activations import Activation
-
-
-@lru_cache(maxsize=64)
-def _ones(n, dtype):
-    """Return ones to sum up rows with: BLAS does that several times faster than sum."""
-    ones = np.ones(n, dtype)
-    ones.setflags(write=False)
-    return ones
 
 
 def run(calls):
@@ -152,7 +144,8 @@ class Dense:
             calls.append(partial(self.activation.derivative, z, a))
             calls.append(partial(np.multiply, delta, a, delta))
         n, (weight_gradient, bias_gradient) = self.n_inputs, gradient
-        ones = _ones(len(delta), delta.dtype)
+        # BLAS sums up rows several times faster than `sum` does.
+        ones = np.ones(len(delta), delta.dtype)
         calls.append(partial(ones.dot, delta, bias_gradient))
         calls.append(partial(x.T.dot, delta, weight_gradient[:n]))
         if self.n_direct:

@@ -71,6 +71,8 @@ class Workspace:
             ]
             shorter.deltas = [delta[:n] for delta in self.deltas]
             shorter._passes, shorter._planned_for = None, (None, None)
+            # Not this one's, in which it is: a cycle would keep the memory.
+            shorter._shorter = {}
             self._shorter[n] = shorter
         return self._shorter[n]
 
@@ -106,7 +108,7 @@ class Objective:
     rows, on their weights' sum or on the scale of the data.
 
     Everything that trains calls `block`, whose results may be added up over blocks,
-    threads or machines before one division.
+    threads or machines.
 
     Parameters
     ----------
@@ -163,12 +165,14 @@ class Objective:
         rng : numpy.random.Generator, optional
             For the corruption.
         factor : float, default=1
-            What the gradient is to be multiplied by. Done to the gradient by the
-            output, it takes no pass over that by the parameters.
+            What loss and gradient are multiplied by: one divided by what the sum over
+            all blocks is to be divided by, where that is known. Done to the gradient
+            by the output, it takes no pass over that by the parameters.
 
         Returns
         -------
         loss_sum : float
+            Times `factor`.
         gradient_sum : ndarray of shape (n_parameters,)
             Times `factor`, in the workspace's memory.
         weight_sum : float
@@ -191,7 +195,7 @@ class Objective:
         np.multiply(delta, factor, workspace.deltas[-1])
         run(backward)
         weight_sum = len(X) if sample_weight is None else float(sample_weight.sum())
-        return loss_sum, workspace.gradient, weight_sum
+        return factor * loss_sum, workspace.gradient, weight_sum
 
     def value_and_gradient(self, theta, rows, mean_weight=None, rng=None):
         """Return F and its gradient over `rows`; the next call overwrites the gradient.
@@ -217,7 +221,7 @@ class Objective:
             whole = self._take_workspace(n_rows)
             workspace = whole.rows(n_rows)
             X, sample_weight = rows.array(workspace.targets), rows.weights()
-            loss_sum, gradient, _ = self.block(
+            loss, gradient, _ = self.block(
                 theta, X, sample_weight, workspace, rng, 1 / n_cells
             )
             self._idle.append(whole)
@@ -225,15 +229,15 @@ class Objective:
             step = None if rng is None else int(rng.integers(2**31))
             sums = partial(self._sums, theta, step=step, factor=1 / n_cells)
             sums = self._map_parts(sums, rows, self.block_rows)
-            loss_sum, gradient = next(sums)
-            for loss, gradient_part in sums:
-                loss_sum += loss
+            loss, gradient = next(sums)
+            for loss_part, gradient_part in sums:
+                loss += loss_part
                 gradient += gradient_part
         if self.penalty.alpha == 0:
-            return loss_sum / n_cells, gradient
+            return loss, gradient
         weights = theta[: self.model.network.n_weights]
         self.penalty.add_gradient(weights, gradient[: len(weights)])
-        return loss_sum / n_cells + self.penalty.value(weights), gradient
+        return loss + self.penalty.value(weights), gradient
 
     def mean_loss(self, theta, rows):
         """Return the first term of F over `rows`: no gradient, no penalty."""
@@ -288,17 +292,17 @@ class Objective:
         rng = self._rng_of_part(number, step)
         whole = self._take_workspace(len(rows))
         gradient = np.zeros_like(theta)
-        loss_sum = 0.0
+        loss = 0.0
         for block in rows.split(self.block_rows):
             workspace = whole.rows(len(block))
             X, sample_weight = block.array(workspace.targets), block.weights()
-            loss, gradient_part, _ = self.block(
+            loss_part, gradient_part, _ = self.block(
                 theta, X, sample_weight, workspace, rng, factor
             )
-            loss_sum += loss
+            loss += loss_part
             gradient += gradient_part
         self._idle.append(whole)
-        return loss_sum, gradient
+        return loss, gradient
 
     def _loss_sum(self, views, part):
         number, rows = part

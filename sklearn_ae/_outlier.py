@@ -16,6 +16,7 @@ from ._distances import quantile
 from ._losses import Loss
 from ._rows import block_length
 from ._scores import PARTS, CombinedScore
+from ._training import LEAST_TO_SPLIT
 
 # From so many rows on, some are set aside: a p-value can then be below 0.05.
 LEAST_ASIDE = 20
@@ -52,9 +53,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         - A float is the share of fresh rows like the training rows that `predict` calls
           outliers. The threshold is a quantile of the scores of rows set aside (see
           `early_stopping`), which nothing but `mean_`, `scale_` and a fractional
-          `n_components` has been fitted to: if they and the fresh rows come from the
-          same distribution, the share is at most
-          `contamination`, on average over draws of the rows set aside (split
+          `n_components` has been fitted to (with ``early_stopping=True`` also the
+          moment to stop; with `warm_start` and other `random_state`, the fits before):
+          if they and the fresh rows come from the same distribution, the share is at
+          most `contamination`, on average over draws of the rows set aside (split
           conformal prediction; Angelopoulos & Bates 2023, "Conformal
           prediction: a gentle introduction", section 1, and Bates et al. 2023, "Testing
           for outliers with conformal p-values", section 2). With m of them it varies by
@@ -99,10 +101,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         See :class:`AutoencoderTransformer`. Longer training learns the outliers too.
 
     early_stopping : bool or "auto", default="auto"
-        Whether to set rows aside. "auto" does so if `validation_fraction` of all are at
-        least 20 rows, and keeps them for the threshold and the p-values alone: training
-        goes on for `max_iter` iterations. With True, it stops when the loss on them has
-        stopped improving, as in :class:`AutoencoderTransformer`.
+        Whether to set rows aside. "auto" does so with 64 rows or more, of which
+        `validation_fraction` are at least 20, and keeps them for the threshold and the
+        p-values alone; training does not see them. With True, it stops when the loss on
+        them has stopped improving, as in :class:`AutoencoderTransformer`.
 
     validation_fraction : float in (0, 1), default=0.1
         Fraction of the rows to set aside.
@@ -239,7 +241,7 @@ validation_loss_curve_ :
 
     @property
     def _least_to_split(self):
-        return LEAST_ASIDE / self.validation_fraction
+        return max(LEAST_TO_SPLIT, ceil(LEAST_ASIDE / self.validation_fraction))
 
     _score: CombinedScore | None
     offset_: float
@@ -303,8 +305,8 @@ validation_loss_curve_ :
         -------
         contributions : ndarray of shape (n_samples, n_features_in_)
             Each row adds up to the row's `score_samples`; the lowest entry belongs to
-            the feature that makes the row abnormal most. But with "loss", an entry may
-            be above 0, where a feature makes up for others that it is correlated with.
+            the feature that makes the row abnormal most. An entry may be above 0, where
+            a feature makes the row's "location" less unusual than the others have it.
         """
         rows = self._check_rows(X, for_loss=True)
         return self._by_blocks(self._row_contributions, rows)
@@ -317,7 +319,8 @@ validation_loss_curve_ :
         the training rows, the probability of a p-value of at most p is at most p (Vovk,
         Gammerman & Shafer 2005, "Algorithmic learning in a random world", proposition
         2.8), on average over draws of the rows set aside. With sample weights k and m
-        are sums of weights, whose mean is 1, and the guarantee is approximate.
+        are sums of weights, whose mean is 1, and the guarantee is approximate. With
+        fewer than 50 rows set aside, `predict` goes by the training rows instead.
 
         Parameters
         ----------
@@ -339,10 +342,10 @@ validation_loss_curve_ :
         if calibration is None:
             raise ValueError(
                 "p_values needs rows that fit has set aside: early_stopping=True, or "
-                f"'auto' with at least {ceil(self._least_to_split)} rows, a solver "
-                "other than 'svd', and no partial_fit. "
+                f"'auto' with at least {self._least_to_split} rows, a solver other "
+                "than 'svd', and no partial_fit. "
                 f"Got early_stopping={self.early_stopping!r}, solver_="
-                f"{self.solver_!r}, n_iter_={self.n_iter_}."
+                f"{self.solver_!r}."
             )
         n_as_low = np.searchsorted(calibration, scores, side="right")
         as_low = np.r_[0, self._calibration_ranks][n_as_low]

@@ -90,10 +90,13 @@ class Rows:
         """Return the rows as an array: a view, or gathered into `buffer` if given."""
         if self.indices is None:
             return self.X
-        # `take` would first copy all of an array that is not C-contiguous.
-        if buffer is None or not self.X.flags.c_contiguous:
+        if buffer is None:
             return self.X[self.indices]
         # mode="clip" lets NumPy write to `out` directly; no index is outside.
         n = len(self.indices)
         out = buffer if n == len(buffer) else buffer[:n]
+        if not self.X.flags.c_contiguous:
+            # `take` would first copy all of it.
+            np.copyto(out, self.X[self.indices])
+            return out
         return self.X.take(self.indices, axis=0, out=out, mode="clip")

@@ -1,6 +1,5 @@
 """Choosing the size of the code: a score that can fall, a rule that prefers less."""
 
-import warnings
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -40,7 +39,8 @@ def hidden_cells_score(
         pipeline of such.
 
     X : array-like of shape (n_samples, n_features)
-        Rows that it was not fitted to, at least two.
+        Rows that it was not fitted to: finite numbers, at least two rows and better a
+        hundred.
 
     y : Ignored
         Not used, present for API consistency by convention.
@@ -49,12 +49,14 @@ def hidden_cells_score(
         1 / `n_parts` of each feature's cells is hidden at a time.
 
     n_rounds : int, default=10
-        How often hidden cells are replaced.
+        How often hidden cells are replaced. What a network makes of its own guesses
+        may go astray; a hundred rounds are no better than ten.
 
-    multioutput : str, default="variance_weighted"
-        As in :func:`~sklearn.metrics.r2_score`: one R2 of all cells, or with
-        "uniform_average" the mean of the features' own, for features with units that
-        cannot be compared.
+    multioutput : {"variance_weighted", "uniform_average"}, \
+default="variance_weighted"
+        As in :func:`~sklearn.metrics.r2_score`: one R2 of all cells, or the mean of the
+        features' own, for features with units that cannot be compared. Features that
+        are constant in X do not count.
 
     random_state : int, RandomState instance or None, default=0
         Divides the cells; a number makes candidates fill the same gaps.
@@ -62,12 +64,12 @@ def hidden_cells_score(
     Returns
     -------
     score : float
-        1 is perfect, 0 is no better than the features' means.
+        1 is perfect, 0 is no better than the features' means in X.
 
     Raises
     ------
     ValueError
-        If X has fewer than two rows, or `n_parts` or `n_rounds` is not as described.
+        If X or a parameter is not as described.
 
     References
     ----------
@@ -95,6 +97,11 @@ def hidden_cells_score(
             raise ValueError(
                 f"{name} must be an integer of at least {least}, got {value!r}."
             )
+    if multioutput not in ("variance_weighted", "uniform_average"):
+        raise ValueError(
+            "multioutput must be 'variance_weighted' or 'uniform_average', got "
+            f"{multioutput!r}."
+        )
     cells = check_array(X, dtype=[np.float64, np.float32], ensure_min_samples=2)
     rng, n_rows = check_random_state(random_state), len(cells)
     # The same number in each part, so that some of each feature's cells are seen.
@@ -105,16 +112,23 @@ def hidden_cells_score(
         means = np.mean(cells, axis=0, where=~hidden)
         filled = np.where(hidden, means, cells)
         for _ in range(n_rounds):
-            filled = np.where(hidden, _reconstruct(estimator, filled), cells)
+            codes = estimator.transform(_like(X, filled))
+            reconstructed = np.asarray(estimator.inverse_transform(codes))
+            filled = np.where(hidden, reconstructed, cells)
         imputed[hidden] = filled[hidden]
+    varies = np.ptp(cells, axis=0) > 0
+    if varies.any():
+        cells, imputed = cells[:, varies], imputed[:, varies]
     return float(r2_score(cells, imputed, multioutput=multioutput))
 
 
-def _reconstruct(estimator, rows):
-    with warnings.catch_warnings():
-        # The rows are those of a data frame, if the estimator was fitted to one.
-        warnings.filterwarnings("ignore", "X does not have valid feature names")
-        return np.asarray(estimator.inverse_transform(estimator.transform(rows)))
+def _like(X, cells):
+    """Return cells in a data frame like X, if it is one."""
+    if hasattr(X, "iloc"):  # pandas
+        return type(X)(cells, index=X.index, columns=X.columns)
+    if hasattr(X, "columns"):  # polars
+        return type(X)(cells, schema=list(X.columns), orient="row")
+    return cells
 
 
 def one_standard_error(cv_results: Mapping[str, Any], metric: str = "score") -> int:

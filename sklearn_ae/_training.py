@@ -48,11 +48,11 @@ WIDEST_CODE = 128
 # noise="auto"
 AUTO_NOISE = (0.1, 1.0)
 
-# alpha="auto" is this for each cell: normal weights and residuals, the latter with half
-# the standard deviation of the former, and the penalty is the logarithm of the prior.
+# alpha="auto" is this divided by the number of cells. With the squared error that is a
+# normal prior: residuals have half the standard deviation of weights.
 AUTO_ALPHA = 0.5
 
-# early_stopping="auto" sets rows aside, and noise="auto" is noise, from so many on.
+# early_stopping="auto" sets no rows aside, and noise="auto" is no noise, below this.
 LEAST_TO_SPLIT = 64
 
 # clip_norm="auto", by solver: without it "sgd" diverges where units are unbounded.
@@ -336,11 +336,13 @@ def _scaled_ahead(model, *parts):
     """Scale small data once instead of in every step; returns model and parts."""
     if not model.targets_are_inputs or parts[0].X.nbytes > SCALED_AHEAD_BYTES:
         return model, *parts
-    scaled = (
-        rows and Rows(model.input_scaling.apply(rows.array()), rows.weights())
-        for rows in parts
-    )
+    scaled = (rows and _scaled(model, rows) for rows in parts)
     return model.on_scaled_rows(), *scaled
+
+
+def _scaled(model, rows):
+    X = np.ascontiguousarray(model.input_scaling.apply(rows.array()))
+    return Rows(X, rows.weights())
 
 
 def split(params, solver, rows, rng, least):

@@ -1,5 +1,8 @@
 """The objective: its gradient, and that it is a sum over blocks of rows."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -152,6 +155,44 @@ def test_minibatches_cover_an_epoch_and_average_to_the_whole():
         values = [n_rows * fun(theta)[0] for fun, n_rows in batches]
         assert sum(n_rows for _, n_rows in batches) == 23
         assert_allclose(sum(values) / 23, whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+def test_an_objective_may_be_used_in_any_order(scaled):
+    """What is kept from call to call never shows: memory, lists of calls."""
+    rng = np.random.RandomState(1)
+    objective, theta, rows = make_problem("huber", "silu", "l2", n_rows=23)
+    if scaled:
+        rows = Rows(objective.model.input_scaling.apply(rows.X), rows.sample_weight)
+        model = objective.model.on_scaled_rows()
+        objective = Objective(model, objective.penalty, np.float64, block_rows=9)
+    for _ in range(40):
+        n = rng.randint(1, 24)
+        some = [
+            rows,
+            Rows(rows.X[:n], rows.sample_weight[:n]),
+            rows.take(rng.permutation(23)[:n]),
+            Rows(np.asfortranarray(rows.X)).take(np.arange(n)),
+        ][rng.randint(4)]
+        theta[...] = rng.normal(size=theta.shape)
+        point = theta if rng.randint(2) else theta.copy()
+        value, gradient = objective.value_and_gradient(point, some)
+        fresh = Objective(objective.model, objective.penalty, np.float64, block_rows=9)
+        expected = fresh.value_and_gradient(point.copy(), some)
+        assert_allclose(value, expected[0], rtol=1e-12)
+        assert_allclose(gradient, expected[1], rtol=1e-9, atol=1e-14)
+
+
+def test_memory_goes_with_the_objective():
+    objective, theta, rows = make_problem(n_rows=23, block_rows=9)
+    objective.value_and_gradient(theta, rows)
+    workspace = weakref.ref(objective._idle[0])
+    gc.disable()
+    try:
+        del objective
+        assert workspace() is None
+    finally:
+        gc.enable()
 
 
 def test_a_shorter_workspace_shares_memory():

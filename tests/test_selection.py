@@ -245,18 +245,36 @@ def test_hidden_cells_prefer_the_true_rank():
     assert hidden_cells_score(model, fresh) > 0.7
 
 
-def test_hidden_cells_of_data_frames_pipelines_and_units():
-    pandas = pytest.importorskip("pandas")
-    rows = pandas.DataFrame(low_rank() * [1, 1, 1, 1, 1, 1, 1, 1000]).add_prefix("x")
-    before = rows.copy()
-    model = make_pipeline(StandardScaler(), PCA(3)).set_output(transform="pandas")
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_hidden_cells_of_data_frames_and_pipelines(library):
+    frames = pytest.importorskip(library)
+    names = [f"x{j}" for j in range(8)]
+    cells = low_rank() * [1, 1, 1, 1, 1, 1, 1, 1000]
+    rows = frames.DataFrame(dict(zip(names, cells.T, strict=True)))
+    model = make_pipeline(StandardScaler(), PCA(3)).set_output(transform=library)
     score = partial(hidden_cells_score, model.fit(rows), rows)
     assert score() == score() != score(random_state=1)
     assert score() != score(multioutput="uniform_average") > 0.5
-    pandas.testing.assert_frame_equal(rows, before)
+    np.testing.assert_array_equal(rows.to_numpy(), cells)
 
 
-@pytest.mark.parametrize("params", [{"n_parts": 1}, {"n_parts": 2.0}, {"n_rounds": 0}])
+def test_constant_features_are_not_scored():
+    rows = low_rank()
+    with_constant = np.c_[rows, np.full(len(rows), 0.1)]
+    for multioutput in ("variance_weighted", "uniform_average"):
+        scores = [
+            hidden_cells_score(PCA(3).fit(X), X, multioutput=multioutput, n_rounds=30)
+            for X in (rows, with_constant)
+        ]
+        np.testing.assert_allclose(*scores, atol=0.05)
+    constant = with_constant[:, -1:]
+    assert 0 <= hidden_cells_score(PCA(1).fit(constant), constant) <= 1
+
+
+@pytest.mark.parametrize(
+    "params",
+    [{"n_parts": 1}, {"n_parts": 2.0}, {"n_rounds": 0}, {"multioutput": "raw_values"}],
+)
 def test_bad_parameters_of_hidden_cells(params):
     (name,) = params
     with pytest.raises(ValueError, match=f"{name} must be"):
