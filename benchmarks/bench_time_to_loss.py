@@ -25,6 +25,7 @@ installed is reported and left out.
 """
 
 import argparse
+import json
 import time
 import warnings
 from collections import namedtuple
@@ -70,13 +71,14 @@ RATES = (3e-4, 1e-3, 3e-3)
 class Problem:
     """The rows of a case, and the loss of their reconstruction."""
 
-    def __init__(self, case, training, held_out):
+    def __init__(self, case, training, held_out, params):
         self.case, self.training, self.held_out = case, training, held_out
+        self.params = params
         self.widths = (training.shape[1], *case.hidden)
         self.batch = min(case.batch, len(training))
 
     @classmethod
-    def load(cls, case, directory, max_rows):
+    def load(cls, case, directory, max_rows, params):
         if case.file is None:
             X = load_digits().data
         else:
@@ -88,12 +90,15 @@ class Problem:
         )
         if case.largest is None:
             scaler = StandardScaler().fit(training)
-            return cls(case, scaler.transform(training), scaler.transform(held_out))
-        return cls(case, training / case.largest, held_out / case.largest)
+            training, held_out = map(scaler.transform, (training, held_out))
+        else:
+            training, held_out = training / case.largest, held_out / case.largest
+        return cls(case, training, held_out, params)
 
     def head(self, n_rows=256):
         """Return the problem with few rows, for a first call."""
-        return Problem(self.case, self.training[:n_rows], self.held_out[:n_rows])
+        training, held_out = self.training[:n_rows], self.held_out[:n_rows]
+        return Problem(self.case, training, held_out, self.params)
 
     def loss(self, predict):
         """Return the mean squared error per held-out cell."""
@@ -241,15 +246,14 @@ def recorded_parameters():
         yield record
 
 
-def our_estimator(case):
-    return AutoencoderTransformer(
-        case.code, hidden_layer_sizes=case.hidden, random_state=0
-    )
+def our_estimator(problem):
+    params = {"hidden_layer_sizes": problem.case.hidden, "random_state": 0}
+    return AutoencoderTransformer(problem.case.code, **params | problem.params)
 
 
 def our_curve(problem):
     """Return [seconds, loss] before and after each epoch of a fit."""
-    estimator = our_estimator(problem.case)
+    estimator = our_estimator(problem)
     with recorded_parameters() as record:
         estimator.fit(problem.training)
     seconds, thetas = map(list, zip(*record, strict=True))
@@ -266,8 +270,8 @@ def our_curve(problem):
 
 def run_ours(problem):
     """Return seconds and loss of a fit, and the curve of a second one."""
-    our_estimator(problem.case).fit(problem.head().training)
-    estimator = our_estimator(problem.case)
+    our_estimator(problem).fit(problem.head().training)
+    estimator = our_estimator(problem)
     start = time.perf_counter()
     estimator.fit(problem.training)
     seconds = time.perf_counter() - start
@@ -354,6 +358,9 @@ def main():
     parser.add_argument("--peers", nargs="*", choices=PEERS, default=list(PEERS))
     parser.add_argument("--epochs", type=int, default=60, help="of the peers")
     parser.add_argument("--max-rows", type=int, help="for a quick try")
+    parser.add_argument(
+        "--params", type=json.loads, default={}, help="of ours, as JSON; else defaults"
+    )
     parser.add_argument("--json", help="where to write all measurements")
     parser.add_argument("--plot", help="where to draw the curves")
     options = parser.parse_args()
@@ -366,7 +373,7 @@ def main():
         if case.file and not options.data:
             print(f"{name}: no --data, left out")
             continue
-        problem = Problem.load(case, options.data, options.max_rows)
+        problem = Problem.load(case, options.data, options.max_rows, options.params)
         results = measure(problem, peers, options.epochs)
         widths = "-".join(map(str, (*problem.widths, case.code)))
         label = f"{name}, {len(problem.training)} rows, {widths}"

@@ -29,6 +29,14 @@ class Network:
         self.n_encoder_layers = n_encoder_layers
         self.n_weights = sum(layer.n_weights for layer in layers)
         self.n_parameters = self.n_weights + sum(layer.n_biases for layer in layers)
+        # Where each layer's weight and bias lie, worked out once for all.
+        self._places = []
+        weight_start, bias_start = 0, self.n_weights
+        for layer in layers:
+            weight = slice(weight_start, weight_start + layer.n_weights)
+            bias = slice(bias_start, bias_start + layer.n_biases)
+            self._places.append((weight, layer.weight_shape, bias, layer.bias_shape))
+            weight_start, bias_start = weight.stop, bias.stop
 
     def __str__(self):
         """Return widths and activations, as in "4-[tanh]-8-[identity]-2-..."."""
@@ -76,16 +84,10 @@ class Network:
 
     def views(self, theta):
         """Return (weight, bias) of each layer: views of `theta`, not copies."""
-        views = []
-        weight_start, bias_start = 0, self.n_weights
-        for layer in self.layers:
-            weight_stop = weight_start + layer.n_weights
-            bias_stop = bias_start + layer.n_biases
-            weight = theta[weight_start:weight_stop].reshape(layer.weight_shape)
-            bias = theta[bias_start:bias_stop].reshape(layer.bias_shape)
-            views.append((weight, bias))
-            weight_start, bias_start = weight_stop, bias_stop
-        return views
+        return [
+            (theta[weight].reshape(weight_shape), theta[bias].reshape(bias_shape))
+            for weight, weight_shape, bias, bias_shape in self._places
+        ]
 
     def initial_theta(self, rng, dtype):
         """Draw the parameters before training; biases start at zero."""
