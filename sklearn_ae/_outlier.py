@@ -67,7 +67,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
 
         With fewer than 50 rows set aside, the scores of all rows take their place: that
         share of the training rows is outside, and more of fresh ones, which score
-        worse.
+        worse (with fewer than 20 training rows, most of them).
 
     score_parts : "auto", "loss" or dict, default="auto"
         What a score is made of.

@@ -49,7 +49,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         code to output. It starts as PCA and the layers beside it start with nothing to
         add, so training begins where PCA ends. False is the plain network. (For the
         losses "binary_cross_entropy" and "poisson", and with a bounded output, only
-        the encoder starts as PCA.)
+        the encoder starts as PCA. Without hidden layers there is nothing to go around,
+        and this has no effect.)
 
     code_activation : str, default="identity"
         Activation of the code, one of the same. The default leaves codes unbounded, as
