@@ -13,8 +13,10 @@ DIR has tables as `.npz` files with an array X of numbers, such as those of ADBe
 """
 
 import argparse
+import json
 import time
 import warnings
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -62,8 +64,8 @@ def fit_mlp_regressor(X, k, seed):
     return lambda X: mlp.predict(X).reshape(len(X), -1)
 
 
-def fit_ours(X, k, seed):
-    return AutoencoderTransformer(k, random_state=seed).fit(X).reconstruct
+def fit_ours(X, k, seed, **params):
+    return AutoencoderTransformer(k, random_state=seed, **params).fit(X).reconstruct
 
 
 METHODS = {
@@ -140,11 +142,15 @@ def main():
     parser.add_argument("--max-rows", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument(
+        "--params", type=json.loads, default={}, help="of ours, as JSON; else defaults"
+    )
     parser.add_argument("--json", help="where to write all measurements")
     parser.add_argument("--plot", help="where to draw the gains")
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
 
+    METHODS["ours"] = partial(fit_ours, **options.params)
     methods = list(dict.fromkeys(["PCA", *options.methods]))
     report = {**report_header(), "results": {size: {} for size in SIZES}}
     for name, train, test in load_tables(options.data, options.max_rows, options.seed):

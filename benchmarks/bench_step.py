@@ -5,7 +5,7 @@ all. Repetitions are interleaved, so that a machine whose speed drifts is the sa
 everybody. A step's time is the difference between a long and a short training, divided
 by the difference in steps: setting up, compiling and evaluating do not count. Beside
 ours stands what share of the machine's own matrix product rate (sgemm, measured between
-the repetitions) its products alone amount to.
+the repetitions) its products alone amount to. "products alone" makes these in a loop.
 
     pip install -e ".[bench]" && python benchmarks/bench_step.py --json step.json
 
@@ -15,6 +15,7 @@ A peer that is not installed is reported and left out.
 import argparse
 import statistics
 import warnings
+from itertools import pairwise
 
 import numpy as np
 from _common import (
@@ -156,8 +157,32 @@ def keras(widths, code, batch, X):
     return train
 
 
+def products(widths, code, batch, X):
+    """Nothing but the matrix products of each step: what NumPy's BLAS allows."""
+    sizes = layer_sizes(widths, code)
+    rows = [X[:batch], *(np.ones((batch, size), np.float32) for size in sizes[1:])]
+    weights = [np.ones(shape, np.float32) for shape in pairwise(sizes)]
+    gradients = [np.empty_like(weight) for weight in weights]
+    deltas = [np.empty_like(x) for x in rows]
+
+    def step():
+        for x, weight, out in zip(rows, weights, deltas[1:], strict=False):
+            x.dot(weight, out)
+        for i in reversed(range(len(weights))):
+            rows[i].T.dot(rows[i + 1], gradients[i])
+            if i:
+                rows[i + 1].dot(weights[i].T, deltas[i])
+
+    def train(n_epochs):
+        for _ in range(n_epochs * -(-len(X) // batch)):
+            step()
+
+    return train
+
+
 PEERS = {
     "ours": ("sklearn_ae", ours),
+    "products alone": ("numpy", products),
     "MLPRegressor": ("sklearn", mlp_regressor),
     "torch eager": ("torch", torch_eager),
     "torch compiled": ("torch", torch_compiled),

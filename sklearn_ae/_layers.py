@@ -28,9 +28,9 @@ class Dense:
 
     A layer knows its shapes and its mathematics and holds no numbers: parameters and
     memory come from outside. What it does to them it returns as a list of calls without
-    arguments: training makes the same ones in every step, and on small networks half of
-    the time would go into finding out which. Another kind of layer (a convolution, say)
-    has the same attributes and methods.
+    arguments: training makes the same ones in every step, and finding out which takes a
+    small network time. Another kind of layer (a convolution, say) has the same
+    attributes and methods.
 
     Attributes
     ----------
