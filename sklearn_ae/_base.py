@@ -29,6 +29,7 @@ from ._threads import threads
 from ._training import (
     LEAST_TO_SPLIT,
     check_noise,
+    choose_activation,
     choose_alpha,
     choose_n_components,
     choose_noise,
@@ -102,6 +103,7 @@ class BaseAutoencoder(
     n_components_: int
     n_features_in_: int
     mean_: np.ndarray
+    activation_: str
     noise_: tuple[float, float] | None
     alpha_: float
     solver_: str
@@ -187,9 +189,9 @@ class BaseAutoencoder(
     ) -> Self:
         """Pass once over some rows, in minibatches.
 
-        The first call fixes `n_components_`, `mean_` and `scale_` from its rows, so
-        these should be typical. There is no stopping, and no last epoch: the learning
-        rates "adaptive" and "cosine" stay at `learning_rate_init`.
+        The first call fixes `n_components_`, `activation_`, `mean_` and `scale_` from
+        its rows, so these should be typical. There is no stopping, and no last epoch:
+        the learning rates "adaptive" and "cosine" stay at `learning_rate_init`.
 
         Parameters
         ----------
@@ -477,7 +479,9 @@ class BaseAutoencoder(
             self.mean_ = mean.astype(rows.X.dtype)
             scaling = fit_scaling(mean, variance, self.scaling, rows.X.dtype)
             n_components = choose_n_components(self, rows, scaling, self.noise_)
-        network = make_network(self, rows.n_features, n_components)
+        if not warm or self.activation != "auto":
+            self.activation_ = choose_activation(self, len(rows))
+        network = make_network(self, rows.n_features, n_components, self.activation_)
         model = Model.assemble(network, make_loss(self), scaling)
         if warm and not model.takes_parameters_of(self._model):
             raise ValueError(

@@ -97,6 +97,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         See :class:`AutoencoderTransformer`. The fewer the rows, the more easily a
         network learns each of them, outliers and all.
 
+    activation : str, default="tanh"
+        See :class:`AutoencoderTransformer`. Bounded units follow outliers among the
+        training rows less far.
+
     max_iter : int, default=50
         See :class:`AutoencoderTransformer`. Longer training learns the outliers too.
 
@@ -109,8 +113,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
     validation_fraction : float in (0, 1), default=0.1
         Fraction of the rows to set aside.
 
-    hidden_layer_sizes, activation, linear_path, code_activation, output_activation, \
-loss, l1_ratio, solver, batch_size, n_accumulate, learning_rate, learning_rate_init, \
+    hidden_layer_sizes, linear_path, code_activation, output_activation, loss, \
+l1_ratio, solver, batch_size, n_accumulate, learning_rate, learning_rate_init, \
 power_t, momentum, nesterovs_momentum, beta_1, beta_2, epsilon, clip_norm, tol, \
 n_iter_no_change, warm_start, shuffle, random_state, verbose :
         See :class:`AutoencoderTransformer`.
@@ -126,8 +130,8 @@ n_iter_no_change, warm_start, shuffle, random_state, verbose :
         The scores of the rows set aside, in ascending order, if there were any.
 
     n_components_, n_features_in_, feature_names_in_, coefs_, intercepts_, mean_, \
-scale_, noise_, alpha_, n_parameters_, solver_, n_iter_, loss_, loss_curve_, \
-validation_loss_curve_ :
+scale_, activation_, noise_, alpha_, n_parameters_, solver_, n_iter_, loss_, \
+loss_curve_, validation_loss_curve_ :
         See :class:`AutoencoderTransformer`.
 
     See Also

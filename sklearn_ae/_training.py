@@ -55,6 +55,10 @@ AUTO_ALPHA = 0.5
 # early_stopping="auto" sets no rows aside, and noise="auto" is no noise, below this.
 LEAST_TO_SPLIT = 64
 
+# activation="auto" is bounded below this: on unusual rows unbounded units can go far
+# astray, and in small tables the few rows set aside do not show it.
+LEAST_FOR_RECTIFIER = 1000
+
 # clip_norm="auto", by solver: without it "sgd" diverges where units are unbounded.
 CLIP_NORMS = {"adam": None, "sgd": 0.3}
 
@@ -91,8 +95,15 @@ def choose_n_components(params, rows, scaling, noise):
     return int(params.n_components)
 
 
-def make_network(params, n_features, n_components):
-    """Return the network that the parameters describe."""
+def choose_activation(params, n_rows):
+    """Return the name that the parameter `activation` stands for."""
+    if params.activation == "auto":
+        return "tanh" if n_rows < LEAST_FOR_RECTIFIER else "leaky_relu"
+    return params.activation
+
+
+def make_network(params, n_features, n_components, activation):
+    """Return the network that the parameters describe, with these hidden units."""
     sizes = np.atleast_1d(params.hidden_layer_sizes)
     if len(sizes) and not (
         sizes.ndim == 1 and np.issubdtype(sizes.dtype, np.integer) and sizes.min() > 0
@@ -115,10 +126,10 @@ def make_network(params, n_features, n_components):
         n_features,
         tuple(int(size) for size in sizes),
         n_components,
-        activation=params.activation,
+        activation=activation,
         code_activation=params.code_activation,
         output_activation=output,
-        linear_path=params.linear_path and params.activation != "identity",
+        linear_path=params.linear_path and activation != "identity",
     )
 
 

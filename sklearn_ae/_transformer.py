@@ -38,10 +38,12 @@ class AutoencoderTransformer(BaseAutoencoder):
         Widths of the encoder's hidden layers; the decoder mirrors them. (128, 64) with
         10 components and 784 features makes 784-128-64-10-64-128-784. Empty for none.
 
-    activation : str, default="tanh"
+    activation : str, default="auto"
         Activation of the hidden layers: "identity", "relu", "leaky_relu" (slope 0.01),
-        "tanh", "logistic", "elu", "gelu", "silu" or "softplus". "relu", "leaky_relu"
-        and "elu" learn images in fewer iterations; on small tables "tanh" is safer.
+        "tanh", "logistic", "elu", "gelu", "silu" or "softplus". "auto" is "leaky_relu"
+        with 1,000 rows or more: it learns faster, images above all. With fewer it is
+        "tanh": few rows teach unbounded units little about unusual ones, on which
+        their error can be large. (In `partial_fit` the first call decides.)
 
     linear_path : bool, default=True
         Whether to add a linear map around the hidden layers, from data to code and from
@@ -167,7 +169,7 @@ default="cosine"
     warm_start : bool, default=False
         Whether `fit` goes on from the parameters, `mean_` and `scale_` fitted before.
         The learning rate, the moments of "adam", `n_iter_` and `loss_curve_` start
-        anew.
+        anew; what "auto" has made of `n_components` and `activation` stays.
 
     shuffle : bool, default=True
         Whether to shuffle rows before each epoch of "adam" and "sgd".
@@ -204,6 +206,9 @@ default="cosine"
 
     scale_ : ndarray of shape () or (n_features_in_,)
         What the centred data are divided by.
+
+    activation_ : str
+        Activation of the hidden layers.
 
     noise_ : (float, float) or None
         The range of standard deviations of the noise.
@@ -256,5 +261,5 @@ default="cosine"
     >>> error = X_test - pca.inverse_transform(pca.transform(X_test))
     >>> r2 = 1 - (error**2).sum() / ((X_test - X_train.mean(axis=0)) ** 2).sum()
     >>> print(f"held-out R2: PCA {r2:.2f}, autoencoder {autoencoder.score(X_test):.2f}")
-    held-out R2: PCA 0.66, autoencoder 0.78
+    held-out R2: PCA 0.66, autoencoder 0.80
     """

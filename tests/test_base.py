@@ -676,6 +676,20 @@ def test_n_components():
 # Losses and activations
 
 
+@both
+def test_activation_auto_is_bounded_for_few_rows_and_stays_with_the_network(cls):
+    X = np.tile(IRIS, (7, 1))[:1000]
+    few = make(cls, activation="auto", max_iter=1, solver="sgd").fit(X[:999])
+    assert few.activation_ == "tanh"
+    assert fit_quietly(few.set_params(warm_start=True), X).activation_ == "tanh"
+    assert few.partial_fit(X).activation_ == "tanh"
+    many = make(cls, activation="auto", max_iter=1, solver="sgd").fit(X)
+    assert many.activation_ == "leaky_relu"
+    assert many.partial_fit(X[:10]).activation_ == "leaky_relu"
+    named = make(cls, activation="relu", max_iter=1, solver="sgd").fit(X)
+    assert named.activation_ == "relu"
+
+
 def test_output_activation():
     X = load_digits().data[:200] / 16
     estimator = make(loss="binary_cross_entropy", max_iter=50).fit(X)
