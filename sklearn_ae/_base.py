@@ -27,7 +27,6 @@ from ._scaling import fit_scaling, mean_and_variance
 from ._solvers import SGD, Adam, Outcome
 from ._threads import threads
 from ._training import (
-    LEAST_TO_SPLIT,
     check_noise,
     choose_activation,
     choose_alpha,
@@ -90,11 +89,6 @@ class BaseAutoencoder(
     The two public classes say what the parameters mean. `fit` puts the parts together
     (`Model`, `Objective`, a solver); all the mathematics is in those.
     """
-
-    # Whether rows set aside must not be used for anything else, unless the user asks
-    # for early stopping. If not, they stop the training, and PCA is that of all rows,
-    # lest few rows make a worse one; validation then leans towards it.
-    _calibrates = False
 
     _model: Model
     _theta: np.ndarray
@@ -160,11 +154,12 @@ class BaseAutoencoder(
             self._start(rows, rng, warm)
             self.solver_ = choose_solver(self, self._model, self.noise_, self.alpha_)
             solver, model = self.solver_, self._model
-            training, aside = split(self, solver, rows, rng, self._least_to_split)
+            training, validation, calibration = self._set_aside(solver, rows, rng)
             if not warm:
-                self._start_as_pca(training if self._calibrates else rows)
+                # PCA is that of all rows if it may be, lest few make a worse one;
+                # validation then leans towards it.
+                self._start_as_pca(rows if calibration is None else training)
             theta = self._theta
-            stops = not self._calibrates or self.early_stopping != "auto"
             with threads(choose_sharing(self, solver, model, rows)) as map_parts:
                 solution, value = train(
                     self,
@@ -172,14 +167,14 @@ class BaseAutoencoder(
                     model,
                     theta,
                     training,
-                    aside if stops else None,
+                    validation,
                     rng,
                     noise=self.noise_,
                     alpha=self.alpha_,
                     map_parts=map_parts,
                 )
             self._store(solution, value)
-            self._finish(rows, training, aside, rng)
+            self._finish(rows, training, calibration, rng)
         return self
 
     @available_if(_supports_partial_fit)
@@ -365,11 +360,6 @@ class BaseAutoencoder(
         return float(1 - unexplained / total)
 
     @property
-    def _least_to_split(self):
-        """How many rows it takes for ``early_stopping="auto"`` to set some aside."""
-        return LEAST_TO_SPLIT
-
-    @property
     def _is_trained(self):
         return hasattr(self, "_theta")
 
@@ -550,7 +540,15 @@ class BaseAutoencoder(
     def _check_own_parameters(self):
         """Raise ValueError before any work starts; a hook for subclasses."""
 
-    def _finish(self, rows, training, aside, rng):
+    def _set_aside(self, solver, rows, rng):
+        """Return rows to train on, rows to stop by and rows to calibrate on; a hook.
+
+        The last two may be the same, or None. PCA is not fitted to the last.
+        """
+        training, validation = split(self, solver, rows, rng)
+        return training, validation, None
+
+    def _finish(self, rows, training, calibration, rng):
         """Do what follows `fit`; a hook for subclasses."""
 
     def _finish_part(self, rows, rng):

@@ -16,7 +16,7 @@ from ._distances import quantile
 from ._losses import Loss
 from ._rows import block_length
 from ._scores import PARTS, CombinedScore
-from ._training import LEAST_TO_SPLIT
+from ._training import LEAST_TO_SPLIT, split
 
 # From so many rows on, some are set aside: a p-value can then be below 0.05.
 LEAST_ASIDE = 20
@@ -241,12 +241,6 @@ loss_curve_, validation_loss_curve_ :
         "score_parts": [StrOptions({"auto", "loss"}), dict],
     }
 
-    _calibrates = True
-
-    @property
-    def _least_to_split(self):
-        return max(LEAST_TO_SPLIT, ceil(LEAST_ASIDE / self.validation_fraction))
-
     _score: CombinedScore | None
     offset_: float
     calibration_scores_: np.ndarray | None
@@ -386,16 +380,24 @@ loss_curve_, validation_loss_curve_ :
     def _check_own_parameters(self):
         self._part_weights()
 
-    def _finish(self, rows, training, aside, rng):
+    @property
+    def _least_to_split(self):
+        return max(LEAST_TO_SPLIT, ceil(LEAST_ASIDE / self.validation_fraction))
+
+    def _set_aside(self, solver, rows, rng):
+        training, aside = split(self, solver, rows, rng, self._least_to_split)
+        return training, None if self.early_stopping == "auto" else aside, aside
+
+    def _finish(self, rows, training, calibration, rng):
         weights = self._part_weights()
         self._score = weights and CombinedScore.fit(
             weights, self._model, self._views(), training, rng
         )
         self.calibration_scores_ = None
-        if aside is not None:
-            scores, weights = self._scores_of(aside)
+        if calibration is not None:
+            scores, weights = self._scores_of(calibration)
             self._calibrate(scores, weights)
-        calibrated = aside is not None and len(aside) >= LEAST_TO_CALIBRATE
+        calibrated = calibration is not None and len(calibration) >= LEAST_TO_CALIBRATE
         if not calibrated:
             scores, weights = self._scores_of(rows)
         if isinstance(self.contamination, str):

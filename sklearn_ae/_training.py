@@ -356,7 +356,7 @@ def _scaled(model, rows):
     return Rows(X, rows.weights())
 
 
-def split(params, solver, rows, rng, least):
+def split(params, solver, rows, rng, least=LEAST_TO_SPLIT):
     """Return the rows to train on, and those set aside or None.
 
     ``early_stopping="auto"`` sets rows aside if there are `least` or more.
