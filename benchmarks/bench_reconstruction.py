@@ -131,7 +131,8 @@ def plot(report, path):
         axis.grid(axis="y", color="#eeeeee")
         axis.spines[["top", "right"]].set_visible(False)
     axes[1].set_xlabel("held-out R2 minus PCA's (below -0.6 drawn there)")
-    axes[0].legend(loc="lower right", fontsize=9)
+    handles = axes[0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=3, frameon=False)
     figure.suptitle("Reconstruction of fresh rows: gain over PCA, by table")
     figure.savefig(path, dpi=110)
 
