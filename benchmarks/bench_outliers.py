@@ -36,9 +36,11 @@ anomalies, such as those of ADBench. Numbers before a table's name are dropped.
 """
 
 import argparse
+import json
 import re
 import time
 import warnings
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
@@ -152,8 +154,8 @@ def mlp_regressor(train, rows, seed):
     return squared_error(rows, mlp.predict(rows).reshape(rows.shape))
 
 
-def ours(train, rows, seed):
-    detector = AutoencoderOutlierDetector(random_state=seed).fit(train)
+def ours(train, rows, seed, **params):
+    detector = AutoencoderOutlierDetector(random_state=seed, **params).fit(train)
     return -detector.score_samples(rows)
 
 
@@ -411,6 +413,12 @@ def main():
     parser.add_argument(
         "--sections", nargs="+", default=list(SECTIONS), choices=SECTIONS
     )
+    parser.add_argument(
+        "--params",
+        type=json.loads,
+        default={},
+        help="of ours in the quality, as JSON; else defaults",
+    )
     parser.add_argument("--json", help="where to write all measurements")
     parser.add_argument("--plot", help="where to draw the quality")
     options = parser.parse_args()
@@ -420,6 +428,8 @@ def main():
         parser.error(f"no .npz tables in {options.data}")
     warnings.simplefilter("ignore", ConvergenceWarning)
 
+    for name in ("ours", UNSCALED):
+        DETECTORS[name] = ("sklearn", partial(ours, **options.params))
     report = report_header()
     for section in options.sections:
         report[section] = SECTIONS[section](options)

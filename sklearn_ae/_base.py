@@ -154,7 +154,7 @@ class BaseAutoencoder(
             self._start(rows, rng, warm)
             self.solver_ = choose_solver(self, self._model, self.noise_, self.alpha_)
             solver, model = self.solver_, self._model
-            training, validation, calibration = self._set_aside(solver, rows, rng)
+            training, validation, calibration = self._set_aside(rows, rng)
             if not warm:
                 # PCA is that of all rows if it may be, lest few make a worse one;
                 # validation then leans towards it.
@@ -540,12 +540,12 @@ class BaseAutoencoder(
     def _check_own_parameters(self):
         """Raise ValueError before any work starts; a hook for subclasses."""
 
-    def _set_aside(self, solver, rows, rng):
-        """Return rows to train on, rows to stop by and rows to calibrate on; a hook.
+    def _set_aside(self, rows, rng):
+        """Return rows to train on, to stop by and to calibrate on; a hook.
 
-        The last two may be the same, or None. PCA is not fitted to the last.
+        The last two may be the same, or None. PCA sees no row to calibrate on.
         """
-        training, validation = split(self, solver, rows, rng)
+        training, validation = split(self, self.solver_, rows, rng)
         return training, validation, None
 
     def _finish(self, rows, training, calibration, rng):

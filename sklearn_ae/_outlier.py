@@ -98,8 +98,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         network learns each of them, outliers and all.
 
     activation : str, default="tanh"
-        See :class:`AutoencoderTransformer`. Bounded units follow outliers among the
-        training rows less far.
+        See :class:`AutoencoderTransformer`. Bounded units are drawn less towards
+        outliers among the training rows.
 
     max_iter : int, default=50
         See :class:`AutoencoderTransformer`. Longer training learns the outliers too.
@@ -339,9 +339,10 @@ loss_curve_, validation_loss_curve_ :
         calibration = self.calibration_scores_
         if calibration is None:
             raise ValueError(
-                "p_values needs rows that fit has set aside: early_stopping=True, or "
-                f"'auto' with at least {self._least_to_split} rows, a solver other "
-                "than 'svd', and no partial_fit. "
+                "p_values needs rows that fit has set aside: early_stopping=True "
+                f"before fit, or 'auto' with at least {LEAST_TO_SPLIT} rows, of which "
+                f"validation_fraction are at least {LEAST_ASIDE}; a solver other than "
+                "'svd'; and no partial_fit. "
                 f"Got early_stopping={self.early_stopping!r}, solver_="
                 f"{self.solver_!r}."
             )
@@ -380,12 +381,9 @@ loss_curve_, validation_loss_curve_ :
     def _check_own_parameters(self):
         self._part_weights()
 
-    @property
-    def _least_to_split(self):
-        return max(LEAST_TO_SPLIT, ceil(LEAST_ASIDE / self.validation_fraction))
-
-    def _set_aside(self, solver, rows, rng):
-        training, aside = split(self, solver, rows, rng, self._least_to_split)
+    def _set_aside(self, rows, rng):
+        least = max(LEAST_TO_SPLIT, ceil(LEAST_ASIDE / self.validation_fraction))
+        training, aside = split(self, self.solver_, rows, rng, least)
         return training, None if self.early_stopping == "auto" else aside, aside
 
     def _finish(self, rows, training, calibration, rng):

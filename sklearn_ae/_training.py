@@ -152,7 +152,9 @@ def choose_solver(params, model, noise, alpha):
         raise ValueError(
             "solver='svd' needs a linear network (activation='identity' or "
             "hidden_layer_sizes=()), loss='squared_error', and alpha=0 or, without "
-            "hidden layers, l1_ratio=0."
+            f"hidden layers, l1_ratio=0; got activation={params.activation!r}, "
+            f"hidden_layer_sizes={params.hidden_layer_sizes!r}, loss={params.loss!r}, "
+            f"alpha={alpha}, l1_ratio={params.l1_ratio}."
         )
     if params.solver != "auto":
         return params.solver

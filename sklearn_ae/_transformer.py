@@ -41,9 +41,11 @@ class AutoencoderTransformer(BaseAutoencoder):
     activation : str, default="auto"
         Activation of the hidden layers: "identity", "relu", "leaky_relu" (slope 0.01),
         "tanh", "logistic", "elu", "gelu", "silu" or "softplus". "auto" is "leaky_relu"
-        with 1,000 rows or more: it learns faster, images above all. With fewer it is
-        "tanh": few rows teach unbounded units little about unusual ones, on which
-        their error can be large. (In `partial_fit` the first call decides.)
+        with 1,000 rows or more of positive weight: it learns faster, images above all.
+        With fewer it is "tanh": from few rows unbounded units learn little about
+        unusual rows, where their error can then be large. In `partial_fit` the first
+        call decides. (If folds of a search have fewer and all rows have more, name
+        one, lest the search compares one and refits the other.)
 
     linear_path : bool, default=True
         Whether to add a linear map around the hidden layers, from data to code and from
@@ -169,7 +171,8 @@ default="cosine"
     warm_start : bool, default=False
         Whether `fit` goes on from the parameters, `mean_` and `scale_` fitted before.
         The learning rate, the moments of "adam", `n_iter_` and `loss_curve_` start
-        anew; what "auto" has made of `n_components` and `activation` stays.
+        anew; what "auto" or a fraction has made of `n_components`, and "auto" of
+        `activation`, stays.
 
     shuffle : bool, default=True
         Whether to shuffle rows before each epoch of "adam" and "sgd".
@@ -208,7 +211,7 @@ default="cosine"
         What the centred data are divided by.
 
     activation_ : str
-        Activation of the hidden layers.
+        Activation of the hidden layers, if there are any.
 
     noise_ : (float, float) or None
         The range of standard deviations of the noise.

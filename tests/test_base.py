@@ -676,6 +676,12 @@ def test_n_components():
 # Losses and activations
 
 
+def test_default_activations():
+    assert AutoencoderTransformer().activation == "auto"
+    # Rectified units would be drawn towards outliers.
+    assert AutoencoderOutlierDetector().activation == "tanh"
+
+
 @both
 def test_activation_auto_is_bounded_for_few_rows_and_stays_with_the_network(cls):
     X = np.tile(IRIS, (7, 1))[:1000]
@@ -686,6 +692,15 @@ def test_activation_auto_is_bounded_for_few_rows_and_stays_with_the_network(cls)
     many = make(cls, activation="auto", max_iter=1, solver="sgd").fit(X)
     assert many.activation_ == "leaky_relu"
     assert many.partial_fit(X[:10]).activation_ == "leaky_relu"
+    before = many._theta
+    with pytest.raises(ValueError, match="another architecture"):
+        many.set_params(activation="relu").partial_fit(X)
+    assert many.activation_ == "leaky_relu"
+    assert_array_equal(many._theta, before)
+    weight = np.ones(1000)
+    weight[0] = 0
+    weighted = make(cls, activation="auto", max_iter=1, solver="sgd")
+    assert weighted.fit(X, sample_weight=weight).activation_ == "tanh"
     named = make(cls, activation="relu", max_iter=1, solver="sgd").fit(X)
     assert named.activation_ == "relu"
 
