@@ -417,7 +417,7 @@ def main():
         "--params",
         type=json.loads,
         default={},
-        help="of ours in the quality, as JSON; else defaults",
+        help="of ours in quality and stability, as JSON",
     )
     parser.add_argument("--json", help="where to write all measurements")
     parser.add_argument("--plot", help="where to draw the quality")

@@ -120,7 +120,10 @@ class _Tracker:
     _n_stalled: int = 0
 
     def start(self, theta, value):
-        """Take note of the parameters before the first iteration."""
+        """Take note of the parameters before the first iteration.
+
+        With validation `value` may be None.
+        """
         self.initial = self.best = self._reference = self._score(theta, value)
         self.validation_history.clear()
 
@@ -443,7 +446,8 @@ def minimize_minibatch(
     theta = theta.copy()
     outcome = Outcome.ANNEALED if schedule.anneals else Outcome.MAX_ITER
     try:
-        tracker.start(theta, evaluate(theta))
+        # A pass over all rows, needed only where its result decides.
+        tracker.start(theta, None if stopping.validate else evaluate(theta))
         for epoch in range(stopping.max_iter):
             before = theta.copy()
             value = run_epoch(batches(), theta, optimizer, schedule, epoch, clip_norm)

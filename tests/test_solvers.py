@@ -196,6 +196,18 @@ def diverging(theta):
     return float(np.exp(theta**2).sum()), -np.exp(theta**2)
 
 
+def test_validation_spares_passes_over_all_rows():
+    solution = minimize_minibatch(
+        lambda: [(quadratic, 1.0)],
+        np.zeros(3),
+        stopping(max_iter=3, validate=lambda theta: quadratic(theta)[0]),
+        optimizer=Adam(3, np.float64),
+        schedule=Schedule("constant", 0.05),
+        evaluate=None,
+    )
+    assert solution.n_iter == 3
+
+
 def test_divergence_keeps_the_best_finite_parameters():
     with np.errstate(over="ignore"):
         solution = minibatch(diverging, np.full(3, 2.0), rate=50.0)
