@@ -145,7 +145,7 @@ class BaseAutoencoder(
             search that has gone on with its next fit.
         """
         with _all_or_nothing(self), np.errstate(all="ignore"):
-            warm = self.warm_start and self._is_trained
+            warm = self.warm_start and self.__sklearn_is_fitted__()
             dtype = self._theta.dtype if warm else FLOAT_DTYPES
             rows = self._check_training_data(X, sample_weight, dtype, reset=True)
             rng = check_random_state(self.random_state)
@@ -215,7 +215,7 @@ class BaseAutoencoder(
             If the loss became infinite or NaN; the estimator stays as before the call.
         """
         with _all_or_nothing(self) as undo, np.errstate(all="ignore"):
-            first = not self._is_trained
+            first = not self.__sklearn_is_fitted__()
             dtype = FLOAT_DTYPES if first else self._theta.dtype
             rows = self._check_training_data(X, sample_weight, dtype, reset=first)
             if self._rng is None:
@@ -359,8 +359,7 @@ class BaseAutoencoder(
             return 1.0 if unexplained == 0 else 0.0
         return float(1 - unexplained / total)
 
-    @property
-    def _is_trained(self):
+    def __sklearn_is_fitted__(self):
         return hasattr(self, "_theta")
 
     @property

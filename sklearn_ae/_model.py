@@ -1,6 +1,7 @@
 """The autoencoder as a function on data in the user's units."""
 
 from dataclasses import dataclass, replace
+from functools import cache, cached_property
 
 import numpy as np
 
@@ -101,7 +102,7 @@ class Model:
         linear = code.activation.name == "identity" and self.targets_are_inputs
         return linear and self.network.has_linear_path
 
-    @property
+    @cached_property
     def row_bytes(self):
         """Memory for one row's way through the network, in bytes."""
         widths = [layer.n_outputs for layer in self.network.layers]
@@ -153,5 +154,10 @@ class Model:
 
 def _bounded(x):
     """Return x cut off where its square overflows, lest far rows become NaN."""
-    limit = np.sqrt(np.finfo(x.dtype).max)
+    limit = _largest_to_square(x.dtype)
     return x.clip(-limit, limit)
+
+
+@cache
+def _largest_to_square(dtype):
+    return np.sqrt(np.finfo(dtype).max)
