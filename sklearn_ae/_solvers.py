@@ -434,7 +434,7 @@ def minimize_minibatch(
     optimizer : Adam or SGD
     schedule : Schedule
     evaluate : callable(theta) -> float
-        The function to be minimised, over all batches.
+        The function to be minimised, over all batches; not needed with validation.
     clip_norm : float, optional
         As in `run_epoch`.
 

@@ -42,10 +42,10 @@ class AutoencoderTransformer(BaseAutoencoder):
         Activation of the hidden layers: "identity", "relu", "leaky_relu" (slope 0.01),
         "tanh", "logistic", "elu", "gelu", "silu" or "softplus". "auto" is "leaky_relu"
         with 1,000 rows or more of positive weight: it learns faster, images above all.
-        With fewer it is "tanh": from few rows unbounded units learn little about
-        unusual rows, where their error can then be large. In `partial_fit` the first
-        call decides. (If folds of a search have fewer and all rows have more, name
-        one, lest the search compares one and refits the other.)
+        With fewer it is "tanh", which ended below PCA less often, where a dozen rows
+        set aside have to tell. In `partial_fit` the first call decides. (If folds of a
+        search have fewer and all rows have more, name one, lest the search compares
+        one and refits the other.)
 
     linear_path : bool, default=True
         Whether to add a linear map around the hidden layers, from data to code and from

@@ -678,7 +678,7 @@ def test_n_components():
 
 def test_default_activations():
     assert AutoencoderTransformer().activation == "auto"
-    # Rectified units would be drawn towards outliers.
+    # Rectified units find fewer of the outliers that are among the training rows.
     assert AutoencoderOutlierDetector().activation == "tanh"
 
 
