@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import eigh
-from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.extmath import randomized_svd
+
+from ._statistics import quantile
 
 # Share of the rows, the farthest, that an ellipsoid is not fitted to.
 TRIM = 0.4
@@ -19,6 +20,9 @@ MAX_AXES = 256
 
 # Rows to find the nearest of.
 N_REFERENCES = 2048
+
+# Rows compared with them at a time: 2 MiB of products.
+ROWS_COMPARED = 256
 
 
 @dataclass(frozen=True)
@@ -99,7 +103,7 @@ class Ellipsoid:
         difference = Z - self.center
         shares = difference * (difference @ self.factor @ self.factor.T)
         if self.axes is not None:
-            shares += difference * _outside(self.axes, difference) / self.rest_variance
+            shares += np.square(_outside(self.axes, difference)) / self.rest_variance
         return shares
 
 
@@ -160,7 +164,16 @@ def _whitening(Z, weights, least_variance):
 
 @dataclass(frozen=True)
 class References:
-    """The squared distance from the nearest of some rows.
+    r"""The squared distance from the nearest of some rows.
+
+    The nearest of references r to a row z is that with the largest
+
+    .. math::
+        (z - c)^\top (r - c) - \|r - c\|^2 / 2
+
+    so that one matrix product compares a row with all of them; c, their median, keeps
+    rounding errors small. The product is done in float32, which is twice as fast, and
+    again in float64 where rounding leaves any doubt.
 
     A row does not count as its own neighbour: at distance 0 the next one is taken. So
     rows that are among the references can be judged like others.
@@ -168,20 +181,25 @@ class References:
     Attributes
     ----------
     rows : ndarray of shape (n_references, n_features)
-    search : NearestNeighbors
-        Fitted to them.
+    center : ndarray of shape (n_features,)
+        c
+    factors : ndarray of shape (n_features + 1, n_references)
+        What a row, with a 1 behind it, is multiplied by.
     """
 
     rows: np.ndarray
-    search: NearestNeighbors
+    center: np.ndarray
+    factors: np.ndarray
 
     @classmethod
     def fit(cls, Z, rng):
         """Take some of the rows, without repetitions, at random."""
         chosen = rng.permutation(len(Z))[:N_REFERENCES]
         distinct = np.unique(Z[chosen], axis=0)
-        search = NearestNeighbors(n_neighbors=min(2, len(distinct)))
-        return cls(distinct, search.fit(distinct))
+        center = np.median(distinct, axis=0)
+        centred = distinct - center
+        factors = np.vstack([centred.T, -np.square(centred).sum(axis=1) / 2])
+        return cls(distinct, center, factors)
 
     def measure(self, Z):
         """Return the squared distance of each row."""
@@ -193,15 +211,49 @@ class References:
         return np.square(Z - self.rows[nearest])
 
     def _nearest(self, Z):
-        distances, nearest = self.search.kneighbors(Z)
-        squared = np.square(distances)
-        # Distances are computed with rounding errors of this order.
-        itself = squared[:, 0] <= 1e-10 * (1 + np.square(Z).sum(axis=1))
-        column = np.where(itself, squared.shape[1] - 1, 0)
-        row = np.arange(len(Z))
-        return squared[row, column], nearest[row, column]
+        """Return the squared distance of each row, and the number of the nearest."""
+        nearest, sure = self._guess(Z)
+        squared = self._squared(Z, nearest)
+        # Equal rows may have been scaled with rounding errors of this order.
+        nothing = 1e-10 * (1 + np.square(Z).sum(axis=1))
+        again = np.flatnonzero(~sure | (squared <= nothing))
+        for start in range(0, len(again), ROWS_COMPARED):
+            few = again[start : start + ROWS_COMPARED]
+            closeness = self._lifted(Z[few], np.float64) @ self.factors
+            nearest[few] = closeness.argmax(axis=1)
+            squared[few] = self._squared(Z[few], nearest[few])
+            itself = squared[few] <= nothing[few]
+            if len(self.rows) > 1 and itself.any():
+                closeness[itself, nearest[few][itself]] = -np.inf
+                nearest[few] = closeness.argmax(axis=1)
+                squared[few] = self._squared(Z[few], nearest[few])
+        return squared, nearest
 
+    def _guess(self, Z):
+        """Return what float32 finds the nearest, and whether that is sure."""
+        nearest, sure = np.empty(len(Z), np.intp), np.empty(len(Z), bool)
+        factors = self.factors.astype(np.float32)
+        # Rounding errors of a product are at most this times the lengths of both.
+        share = (len(factors) + 4) * np.finfo(np.float32).eps
+        longest = np.sqrt(-2 * self.factors[-1].min())
+        for start in range(0, len(Z), ROWS_COMPARED):
+            few = slice(start, start + ROWS_COMPARED)
+            lifted = self._lifted(Z[few], np.float32)
+            closeness = lifted @ factors
+            nearest[few] = closeness.argmax(axis=1)
+            row = np.arange(len(lifted))
+            largest = closeness[row, nearest[few]]
+            closeness[row, nearest[few]] = -np.inf
+            length = np.sqrt(np.einsum("ij,ij->i", lifted, lifted))
+            error = share * longest * (length + longest)
+            sure[few] = largest - closeness.max(axis=1) > 2 * error
+        return nearest, sure
 
-def quantile(values, q, weights):
-    """Return quantiles for which a weight of 2 counts as two equal values."""
-    return np.quantile(values, q, weights=weights, method="inverted_cdf")
+    def _lifted(self, Z, dtype):
+        lifted = np.ones((len(Z), len(self.factors)), dtype)
+        np.subtract(Z, self.center, out=lifted[:, :-1], casting="same_kind")
+        return lifted
+
+    def _squared(self, Z, nearest):
+        difference = Z - self.rows[nearest]
+        return np.einsum("ij,ij->i", difference, difference)

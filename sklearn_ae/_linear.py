@@ -1,12 +1,19 @@
 """The linear autoencoder, solved exactly: it is PCA."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
-from scipy.linalg import eigh, svd
+from scipy.linalg import eigh, qr, svd
 from sklearn.utils.extmath import svd_flip
 
 from ._rows import block_length
+
+# Up to so many rows or columns a decomposition is exact. Of more, a few directions are
+# found in so many passes over the rows, beside so many that nobody wants.
+LARGE = 1000
+PASSES = 6
+OVERSAMPLING = 10
 
 
 @dataclass(frozen=True)
@@ -17,10 +24,10 @@ class PrincipalAxes:
     ----------
     mean : ndarray of shape (n_features,)
 
-    variances : ndarray of shape (min(n_rows, n_features),)
+    variances : ndarray of shape (n_directions,)
         Along each direction, in descending order; divided by the sum of the weights.
 
-    directions : ndarray of shape (min(n_rows, n_features), n_features)
+    directions : ndarray of shape (n_directions, n_features)
         Orthonormal rows, with the signs that PCA gives them.
     """
 
@@ -35,11 +42,14 @@ class PrincipalAxes:
         return int(min(n, len(explained)))
 
 
-def principal_axes(rows, scaling):
+def principal_axes(rows, scaling, n_wanted=None):
     """Return the `PrincipalAxes` of weighted rows after `scaling`, in float64.
 
     Whichever is smaller is decomposed: the covariance of the columns, summed up block
-    by block, or the rows themselves.
+    by block, or the rows themselves. Where both are large, and `n_wanted` leading
+    directions are enough, these are found from a random start (Halko, Martinsson &
+    Tropp 2011, "Finding structure with randomness", algorithm 4.4), with memory for
+    little more than the directions.
     """
     n_features, weight_sum = rows.n_features, rows.weight_sum()
     mean = sum(
@@ -47,23 +57,46 @@ def principal_axes(rows, scaling):
         for block, weights in _scaled_blocks(rows, scaling)
     )
     mean /= weight_sum
-    centred = (
-        (block - mean) * (1 if weights is None else np.sqrt(weights)[:, None])
-        for block, weights in _scaled_blocks(rows, scaling)
-    )
-    if len(rows) >= n_features:
+    centred = partial(_centred_blocks, rows, scaling, mean)
+    smaller = min(len(rows), n_features)
+    if n_wanted and smaller > max(LARGE, 2 * PASSES * (n_wanted + OVERSAMPLING)):
+        variances, directions = _leading_directions(centred, n_features, n_wanted)
+    elif smaller == n_features:
         scatter = np.zeros((n_features, n_features))
-        for block in centred:
+        for block in centred():
             scatter += block.T @ block
         variances, directions = eigh(scatter, overwrite_a=True)
         variances, directions = variances[::-1], directions.T[::-1]
     else:
         _, singular_values, directions = svd(
-            np.vstack(list(centred)), full_matrices=False
+            np.vstack(list(centred())), full_matrices=False, overwrite_a=True
         )
         variances = singular_values**2
     _, directions = svd_flip(None, directions, u_based_decision=False)
     return PrincipalAxes(mean, np.maximum(variances, 0) / weight_sum, directions)
+
+
+def _leading_directions(centred, n_features, n_wanted):
+    """Return variances and directions from a few passes over blocks.
+
+    Each pass multiplies a random basis by the scatter matrix, which is never made.
+    """
+    rng = np.random.RandomState(0)
+    basis = rng.normal(size=(n_features, n_wanted + OVERSAMPLING))
+    for _ in range(PASSES):
+        basis = sum(block.T @ (block @ basis) for block in centred())
+        basis, _ = qr(basis, mode="economic", overwrite_a=True)
+    projected = (block @ basis for block in centred())
+    variances, rotation = eigh(sum(block.T @ block for block in projected))
+    leading = slice(-1, -n_wanted - 1, -1)
+    return variances[leading], (basis @ rotation[:, leading]).T
+
+
+def _centred_blocks(rows, scaling, mean):
+    """Yield blocks such that the sum of their squares is the weighted scatter."""
+    for block, weights in _scaled_blocks(rows, scaling):
+        block = block - mean
+        yield block if weights is None else block * np.sqrt(weights)[:, None]
 
 
 def _scaled_blocks(rows, scaling):

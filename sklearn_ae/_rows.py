@@ -8,12 +8,44 @@ BLOCK_BYTES = 4 * 2**20
 
 
 def block_length(row_bytes, block_bytes=BLOCK_BYTES):
-    """Return how many rows of `row_bytes` bytes make a block.
+    """Return how many rows of `row_bytes` bytes make a block of `block_bytes` bytes."""
+    return max(1, int(block_bytes // row_bytes))
 
-    A block has `block_bytes` bytes, or scikit-learn's "working_memory" if that is less.
+
+def streaming_length(row_bytes):
+    """Return the length of blocks where scikit-learn's "working_memory" counts as well.
+
+    Only in prediction: what is fitted must not depend on it, not even in its bits.
     """
-    budget = min(block_bytes, get_config()["working_memory"] * 2**20)
-    return max(1, int(budget // row_bytes))
+    working_memory = get_config()["working_memory"] * 2**20
+    return block_length(row_bytes, min(BLOCK_BYTES, working_memory))
+
+
+def in_dtype(X, dtype):
+    """Return rows in a precision that may be a lower one, but must hold them.
+
+    Raises
+    ------
+    ValueError
+        If a number is too large for it.
+    """
+    if X.dtype == dtype:
+        return X
+    with np.errstate(over="ignore"):
+        converted = X.astype(dtype)
+    if dtype.itemsize < X.dtype.itemsize and not np.isfinite(converted).all():
+        raise ValueError(
+            f"Input X contains a value too large for dtype({str(dtype)!r}), in which "
+            "this estimator was fitted."
+        )
+    return converted
+
+
+def read_only(X):
+    """Return a view that cannot be written into."""
+    view = X.view()
+    view.flags.writeable = False
+    return view
 
 
 class Rows:
@@ -32,20 +64,24 @@ class Rows:
 
     indices : ndarray of int or None
         Which rows, in which order; None stands for all, as they are.
+
+    dtype : dtype, optional
+        What blocks are converted to, if it is not that of X.
     """
 
-    def __init__(self, X, sample_weight=None, indices=None):
+    def __init__(self, X, sample_weight=None, indices=None, dtype=None):
         self.X = X
         self.sample_weight = sample_weight
         self.indices = indices
+        self.dtype = np.dtype(dtype or X.dtype)
         self.n_features = X.shape[1]
 
     @classmethod
-    def with_positive_weight(cls, X, sample_weight):
+    def with_positive_weight(cls, X, sample_weight, dtype=None):
         """Leave out the rows of weight zero, as if they were not there."""
         if sample_weight is None or sample_weight.all():
-            return cls(X, sample_weight)
-        return cls(X, sample_weight, np.flatnonzero(sample_weight))
+            return cls(X, sample_weight, dtype=dtype)
+        return cls(X, sample_weight, np.flatnonzero(sample_weight), dtype)
 
     def __len__(self):
         return len(self.X) if self.indices is None else len(self.indices)
@@ -54,7 +90,13 @@ class Rows:
         """Return the rows at some positions among these."""
         if self.indices is not None:
             positions = self.indices[positions]
-        return Rows(self.X, self.sample_weight, positions)
+        return Rows(self.X, self.sample_weight, positions, self.dtype)
+
+    def sample(self, n, rng):
+        """Return at most `n` of these rows, at random if there are more."""
+        if len(self) <= n:
+            return self
+        return self.take(np.sort(rng.permutation(len(self))[:n]))
 
     def weights(self):
         """Return the weight of each row, or None if all are 1."""
@@ -72,11 +114,11 @@ class Rows:
         for start in range(0, len(self), length):
             where = slice(start, start + length)
             if self.indices is not None:
-                yield Rows(self.X, self.sample_weight, self.indices[where])
-            elif self.sample_weight is None:
-                yield Rows(self.X[where])
+                yield Rows(self.X, self.sample_weight, self.indices[where], self.dtype)
             else:
-                yield Rows(self.X[where], self.sample_weight[where])
+                weights = self.sample_weight
+                weights = None if weights is None else weights[where]
+                yield Rows(self.X[where], weights, dtype=self.dtype)
 
     def blocks(self, length, buffer=None):
         """Yield (rows, weights or None), arrays both, block by block.
@@ -89,14 +131,14 @@ class Rows:
     def array(self, buffer=None):
         """Return the rows as an array: a view, or gathered into `buffer` if given."""
         if self.indices is None:
-            return self.X
+            return in_dtype(self.X, self.dtype)
         if buffer is None:
-            return self.X[self.indices]
+            return in_dtype(self.X[self.indices], self.dtype)
         # mode="clip" lets NumPy write to `out` directly; no index is outside.
         n = len(self.indices)
         out = buffer if n == len(buffer) else buffer[:n]
-        if not self.X.flags.c_contiguous:
+        if not self.X.flags.c_contiguous or self.X.dtype != self.dtype:
             # `take` would first copy all of it.
-            np.copyto(out, self.X[self.indices])
+            np.copyto(out, self.X[self.indices], casting="same_kind")
             return out
         return self.X.take(self.indices, axis=0, out=out, mode="clip")

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._distances import Ellipsoid, References, ResidualEllipsoid, quantile
+from ._distances import Ellipsoid, References, ResidualEllipsoid
 from ._rows import block_length
+from ._statistics import quantile
 
 # What the distances weigh in score_parts="auto". On 22 tables (ADBench) "neighbors" is
 # best alone where training rows are clean and "location" where they are not; together
@@ -62,8 +63,7 @@ class CombinedScore:
         rows : Rows
         rng : RandomState
         """
-        if len(rows) > MAX_ROWS:
-            rows = rows.take(np.sort(rng.permutation(len(rows))[:MAX_ROWS]))
+        rows = rows.sample(MAX_ROWS, rng)
         X, sample_weight = rows.array(), rows.weights()
         scaled, residual = _scaled(model, X), np.empty(X.shape)
         length = block_length(model.row_bytes)

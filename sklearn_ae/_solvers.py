@@ -449,10 +449,9 @@ def minimize_minibatch(
         # A pass over all rows, needed only where its result decides.
         tracker.start(theta, None if stopping.validate else evaluate(theta))
         for epoch in range(stopping.max_iter):
-            before = theta.copy()
-            value = run_epoch(batches(), theta, optimizer, schedule, epoch, clip_norm)
             # An epoch's value says most about the parameters that it started from.
-            seen = theta if stopping.validate else before
+            seen = theta if stopping.validate else theta.copy()
+            value = run_epoch(batches(), theta, optimizer, schedule, epoch, clip_norm)
             reason = tracker.update(seen, value)
             if reason is Outcome.CONVERGED and schedule.anneals:
                 # Noise of a rate still high hides the progress that is to come.

@@ -11,7 +11,7 @@ PACKAGE = Path(sklearn_ae.__file__).parent
 
 # Each line may import from lines above it; `_compat` may be imported by everything.
 LAYERS = [
-    {"_activations"},
+    {"_activations", "_statistics"},
     {"_losses", "_penalties", "_layers", "_corruption", "_distances"},
     {"_rows", "_network", "_solvers", "_threads"},
     {"_scaling"},

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 from sklearn.covariance import EmpiricalCovariance
 
@@ -89,6 +89,36 @@ def test_the_nearest_reference_is_another_row():
     expected = cdist(fresh, Z, "sqeuclidean").min(axis=1)
     assert_allclose(references.measure(fresh), expected, rtol=1e-8)
     assert_allclose(references.shares(fresh).sum(axis=1), expected, rtol=1e-8)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("spacing", [1.0, 1e-3, 1e-4])
+@pytest.mark.parametrize("far", [1.0, 1e3, 1e100])
+def test_the_nearest_is_found_where_single_precision_cannot_tell(spacing, far):
+    """As near-copies, or beside references that are far away."""
+    rng = np.random.RandomState(0)
+    groups = rng.normal(size=(20, 8)).repeat(25, axis=0)
+    rows = groups + spacing * rng.normal(size=groups.shape)
+    rows[::100] *= far
+    references = References.fit(rows, rng)
+    fresh = groups + spacing * rng.normal(size=groups.shape)
+    expected = cdist(fresh, rows, "sqeuclidean")
+    assert_allclose(references.measure(fresh), expected.min(axis=1), rtol=1e-6)
+    assert_array_equal(
+        references.shares(fresh), np.square(fresh - rows[expected.argmin(axis=1)])
+    )
+    distances = cdist(rows, rows, "sqeuclidean")
+    np.fill_diagonal(distances, np.inf)
+    near = np.abs(rows).max(axis=1) < 1e4
+    found = references.measure(rows)
+    assert_allclose(found[near], distances.min(axis=1)[near], rtol=1e-6)
+
+
+def test_two_references_and_one():
+    for n in (1, 2):
+        references = References.fit(Z[:n], np.random.RandomState(0))
+        expected = cdist(Z[:n], Z[:n], "sqeuclidean").max(axis=1)
+        assert_allclose(references.measure(Z[:n]), expected)
 
 
 def test_repetitions_are_one_reference():

@@ -32,6 +32,26 @@ def test_principal_axes_are_those_of_pca(n_rows, monkeypatch):
     assert_allclose(axes.directions[:n], pca.components_[:n], atol=1e-8)
 
 
+@pytest.mark.parametrize("shape", [(300, 400), (400, 300)])
+def test_few_directions_of_large_data_are_those_of_pca(shape, monkeypatch):
+    monkeypatch.setattr("sklearn_ae._linear.LARGE", 100)
+    monkeypatch.setattr("sklearn_ae._linear.block_length", lambda row_bytes: 33)
+    rng = np.random.RandomState(0)
+    X = 5 + rng.normal(size=shape) * 0.9 ** np.arange(shape[1])
+    weight = rng.randint(1, 4, size=shape[0])
+    rows = Rows(X, weight.astype(float))
+    scaling = Scaling(np.zeros(shape[1]), np.ones(()))
+    axes = principal_axes(rows, scaling, 8)
+    exact = principal_axes(rows, scaling)
+    assert axes.directions.shape == (8, shape[1])
+    assert_allclose(axes.variances, exact.variances[:8], rtol=1e-4)
+    assert_allclose(axes.directions @ axes.directions.T, np.eye(8), atol=1e-10)
+    lost = exact.directions[:8] - (
+        exact.directions[:8] @ axes.directions.T @ axes.directions
+    )
+    assert np.abs(lost[:5]).max() < 1e-3
+
+
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9, 0.999])
 def test_n_for_variance_is_what_pca_takes(fraction):
     X = load_digits().data

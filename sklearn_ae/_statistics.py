@@ -1,0 +1,41 @@
+"""Statistics in which a weight of 2 counts as two equal rows."""
+
+import numpy as np
+
+# A share of the weights is known up to this: float32 weights are rounded.
+ROUNDING = 1e-6
+
+# How many cells are a sample of a table, and how many rows at least.
+SAMPLE_CELLS = 2_000_000
+LEAST_SAMPLE = 1000
+
+
+def quantile(values, q, weights, axis=None):
+    """Return quantiles, each of them one of the values.
+
+    A share that is `q` but for rounding is `q`: which value is taken must not depend on
+    the unit of the weights.
+    """
+    q = np.maximum(np.asarray(q) - ROUNDING, 0)
+    return np.quantile(values, q, axis=axis, weights=weights, method="inverted_cdf")
+
+
+def varying_share(rows, rng):
+    """Return in which share of the rows each column differs from its median.
+
+    Parameters
+    ----------
+    rows : Rows
+        Of many, a sample is looked at.
+    rng : RandomState
+        Draws the sample.
+
+    Returns
+    -------
+    share : ndarray of shape (n_features,)
+        At least one row's part: values that no row has here may exist elsewhere.
+    """
+    rows = rows.sample(max(LEAST_SAMPLE, SAMPLE_CELLS // rows.n_features), rng)
+    X, weights = rows.array(), rows.weights()
+    varies = quantile(X, 0.5, weights, axis=0) != X
+    return np.maximum(np.average(varies, axis=0, weights=weights), 1 / len(X))
