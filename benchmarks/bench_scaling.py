@@ -5,6 +5,13 @@
 - memory: how much more memory of its own a process has at its peak than before, less
   the output, for one epoch and for prediction on an array mapped from a file. Each
   runs in a process of its own, prediction with scikit-learn's working_memory at 16 MiB.
+- passes: a loop of `partial_fit` over blocks of 10,000 rows, and an epoch of `fit` over
+  the same rows in as large batches, in turns; alone, and beside a process that
+  multiplies matrices with all threads.
+- scoring: `score_samples` of the detector, of rows that it was fitted to and of others,
+  beside IsolationForest, in turns; alone and beside the same process.
+- wide: `memory` of a fit of both estimators with their defaults to 300 rows of 20,000
+  features, the data not counted.
 - search: a `GridSearchCV` without refit, with one and two processes that have started.
 - gradient: one full-batch gradient of 784-128-64-32-10-... in L-BFGS, as GFLOP/s and as
   a share of what a large float32 matrix product reaches with as many threads.
@@ -28,8 +35,9 @@ import threading
 import time
 import warnings
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from unittest.mock import patch
@@ -46,11 +54,12 @@ from _common import (
 )
 from sklearn import config_context
 from sklearn.decomposition import PCA
+from sklearn.ensemble import IsolationForest
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GridSearchCV
 from threadpoolctl import threadpool_limits
 
-from sklearn_ae import AutoencoderTransformer
+from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer
 from sklearn_ae._objective import Objective
 
 N_FEATURES = 100
@@ -65,6 +74,9 @@ class Sizes:
 
     max_rows: int
     n_repeats: int = 5
+    pass_rows: int = 100_000
+    scored_rows: int = 20_000
+    wide_shape: tuple[int, int] = (300, 20_000)
     search_rows: int = 20_000
     search_epochs: int = 200
     gradient_rows: int = 9000
@@ -76,6 +88,9 @@ class Sizes:
         return cls(
             min(max_rows, 30_000),
             n_repeats=1,
+            pass_rows=2000,
+            scored_rows=500,
+            wide_shape=(30, 2000),
             search_rows=200,
             search_epochs=2,
             gradient_rows=300,
@@ -226,6 +241,114 @@ def measure_memory(sizes):
     return {"rows": sizes.max_rows, "data_mib": data, "growth_mib": growth}
 
 
+BUSY = """
+import numpy as np
+a = np.random.default_rng(0).standard_normal((1000, 1000))
+print(flush=True)
+while True:
+    a @ a
+"""
+
+
+@contextmanager
+def busy_process():
+    """Let another process use all cores."""
+    command = [sys.executable, "-c", BUSY]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        try:
+            yield
+        finally:
+            process.kill()
+
+
+def alone_and_beside(functions, n_repeats):
+    """Return the median seconds of each function, alone and beside a busy process."""
+    medians = {}
+    for label, beside in (("alone", nullcontext), ("beside another", busy_process)):
+        samples = {name: [] for name in functions}
+        with beside():
+            for _ in range(n_repeats):
+                for name, function in functions.items():
+                    samples[name].append(function())
+        medians[label] = {n: statistics.median(s) for n, s in samples.items()}
+    return medians
+
+
+def measure_passes(sizes):
+    """Return the seconds of an epoch of `fit` and of a loop of `partial_fit`."""
+    X = random_rows(sizes.pass_rows, 50)
+    blocks = np.array_split(X, max(1, len(X) // 10_000))
+
+    def loop():
+        estimator = autoencoder().partial_fit(blocks[0])
+        start = time.perf_counter()
+        for block in blocks:
+            estimator.partial_fit(block)
+        return time.perf_counter() - start
+
+    functions = {"fit": lambda: epoch_seconds(X), "partial_fit": loop}
+    seconds = alone_and_beside(functions, sizes.n_repeats)
+    rows = [
+        [label, *s.values(), s["partial_fit"] / s["fit"]]
+        for label, s in seconds.items()
+    ]
+    title = f"Seconds of a pass over {len(X)} rows of 50"
+    print_table(title, ["", "epoch of fit", "partial_fit", "ratio"], rows)
+    return seconds
+
+
+def measure_scoring(sizes):
+    """Return the seconds of `score_samples` of two detectors."""
+    reports = []
+    for dtype in (np.float64, np.float32):
+        n_rows = sizes.scored_rows
+        mixing = random_rows(20, 50)
+        X = random_rows(2 * n_rows, 20) @ mixing + random_rows(2 * n_rows, 50, seed=1)
+        train, fresh = np.split(X.astype(dtype), 2)
+        forest = IsolationForest(random_state=0).fit(train)
+        detector = AutoencoderOutlierDetector(max_iter=2, random_state=0).fit(train)
+        functions = {
+            "IsolationForest": partial(time_call, forest.score_samples, fresh),
+            "fresh rows": partial(time_call, detector.score_samples, fresh),
+            "training rows": partial(time_call, detector.score_samples, train),
+        }
+        seconds = alone_and_beside(functions, 3 * sizes.n_repeats)
+        rows = []
+        for label, s in seconds.items():
+            forest_seconds, *ours = s.values()
+            rows.append([label, forest_seconds, *ours])
+            rows[-1] += [seconds / forest_seconds for seconds in ours]
+        title = f"Seconds of score_samples, {n_rows} rows of 50, {np.dtype(dtype)}"
+        columns = ["", *functions, "fresh / forest", "training / forest"]
+        print_table(title, columns, rows)
+        reports.append({"dtype": str(np.dtype(dtype)), "seconds": seconds})
+    return reports
+
+
+def wide_growth(cls, shape):
+    """Return the MiB that a fit with defaults needs. Called in a fresh process."""
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    X = np.random.default_rng(0).standard_normal(shape)
+    cls(max_iter=1).fit(X[:, :100])
+    memory = PeakMemory()
+    memory.start()
+    cls(max_iter=2, random_state=0).fit(X)
+    return memory.growth() / 2**20
+
+
+def measure_wide(sizes):
+    """Return the MiB of fits to many features."""
+    growth = {}
+    for cls in (AutoencoderTransformer, AutoencoderOutlierDetector):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            future = pool.submit(wide_growth, cls, sizes.wide_shape)
+            growth[cls.__name__] = future.result()
+    title = "Peak memory of a fit to {} rows of {} features".format(*sizes.wide_shape)
+    print_table(title, ["", "MiB"], growth.items())
+    return growth
+
+
 def grid_search(X, n_epochs, n_jobs):
     GridSearchCV(
         AutoencoderTransformer(max_iter=n_epochs, random_state=0),
@@ -351,6 +474,9 @@ def measure_import(sizes):
 SECTIONS = {
     "time": measure_time,
     "memory": measure_memory,
+    "passes": measure_passes,
+    "scoring": measure_scoring,
+    "wide": measure_wide,
     "search": measure_search,
     "gradient": measure_gradient,
     "latency": measure_latency,

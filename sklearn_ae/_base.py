@@ -8,24 +8,33 @@ from contextlib import contextmanager
 from copy import deepcopy
 from math import inf, isfinite, nan
 from numbers import Integral
+from time import perf_counter
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from scipy.sparse import issparse
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ._compat import _check_sample_weight, _fit_context
+from ._compat import _check_sample_weight, _fit_context, in_output_container
 from ._linear import principal_axes, write_linear_start
 from ._model import Model
 from ._parameters import AutoencoderParameters
-from ._rows import Rows, block_length
+from ._rows import Rows, block_length, in_dtype, streaming_length
 from ._scaling import fit_scaling, mean_and_variance
 from ._solvers import SGD, Adam, Outcome
-from ._threads import threads
+from ._statistics import varying_share
+from ._threads import (
+    SMALL_PRODUCT,
+    Sharing,
+    share_decomposition,
+    share_products,
+    threads,
+)
 from ._training import (
     check_noise,
     choose_activation,
@@ -58,6 +67,21 @@ def _all_or_nothing(estimator):
         yield undo
     except BaseException:
         undo()
+        raise
+
+
+@contextmanager
+def _taken_back(rng):
+    """Take back what was drawn if anything goes wrong; yields what takes it back."""
+    before = rng.get_state(legacy=False)
+
+    def take_back():
+        rng.set_state(before)
+
+    try:
+        yield take_back
+    except BaseException:
+        take_back()
         raise
 
 
@@ -94,6 +118,8 @@ class BaseAutoencoder(
     _theta: np.ndarray
     _optimizer: Adam | SGD | None = None
     _rng: np.random.RandomState | None = None
+    _seed: int | np.random.RandomState | None = None
+    _fitted_scaling: str | None
     n_components_: int
     n_features_in_: int
     mean_: np.ndarray
@@ -146,20 +172,21 @@ class BaseAutoencoder(
         """
         with _all_or_nothing(self), np.errstate(all="ignore"):
             warm = self.warm_start and self.__sklearn_is_fitted__()
-            dtype = self._theta.dtype if warm else FLOAT_DTYPES
-            rows = self._check_training_data(X, sample_weight, dtype, reset=True)
+            rows = self._check_training_data(X, sample_weight, reset=not warm, least=2)
             rng = check_random_state(self.random_state)
             self.noise_ = choose_noise(self, len(rows))
             self.alpha_ = choose_alpha(self, self.noise_, len(rows) * rows.n_features)
-            self._start(rows, rng, warm)
-            self.solver_ = choose_solver(self, self._model, self.noise_, self.alpha_)
-            solver, model = self.solver_, self._model
-            training, validation, calibration = self._set_aside(rows, rng)
-            if not warm:
-                # PCA is that of all rows if it may be, lest few make a worse one;
-                # validation then leans towards it.
-                self._start_as_pca(rows if calibration is None else training)
-            theta = self._theta
+            with threads(share_decomposition(rows.n_features)):
+                self._start(rows, rng, warm, len(rows))
+                self.solver_ = choose_solver(
+                    self, self._model, self.noise_, self.alpha_
+                )
+                training, validation, calibration = self._set_aside(rows, rng)
+                if not warm:
+                    # PCA is that of all rows if it may be, lest few make a worse one;
+                    # validation then leans towards it.
+                    self._start_as_pca(rows if calibration is None else training)
+            solver, model, theta = self.solver_, self._model, self._theta
             with threads(choose_sharing(self, solver, model, rows)) as map_parts:
                 solution, value = train(
                     self,
@@ -186,7 +213,17 @@ class BaseAutoencoder(
 
         The first call fixes `n_components_`, `activation_`, `mean_` and `scale_` from
         its rows, so these should be typical. There is no stopping, and no last epoch:
-        the learning rates "adaptive" and "cosine" stay at `learning_rate_init`.
+        the learning rates "adaptive" and "cosine" stay at `learning_rate_init`. As more
+        rows may follow, "auto" decides for `noise` and `n_components` as if there were
+        many, and for `alpha` as if there were infinitely many.
+
+        Between calls, also after `fit`, these parameters may change, with effect from
+        the next call: `noise`, `alpha`, `l1_ratio`, `solver`, `batch_size`,
+        `n_accumulate`, `shuffle`, `verbose`, all that have to do with the learning
+        rate, the momentum or `clip_norm`, and `loss`, if the output stays what it is.
+        What makes the network (`n_components`, `hidden_layer_sizes`, `linear_path` and
+        the activations), `scaling` and `random_state` may not. The others are of no use
+        here.
 
         Parameters
         ----------
@@ -207,36 +244,28 @@ class BaseAutoencoder(
         Raises
         ------
         ValueError
-            As in `fit`, or if the architecture has changed since the first call.
+            As in `fit`, or if a parameter has changed that may not. The estimator stays
+            as before the call.
 
         Warns
         -----
         ConvergenceWarning
-            If the loss became infinite or NaN; the estimator stays as before the call.
+            If the loss became infinite or NaN, or a thousand times what it was before
+            the call. The estimator stays as before the call, random state included.
         """
+        first = not self.__sklearn_is_fitted__()
         with _all_or_nothing(self) as undo, np.errstate(all="ignore"):
-            first = not self.__sklearn_is_fitted__()
-            dtype = FLOAT_DTYPES if first else self._theta.dtype
-            rows = self._check_training_data(X, sample_weight, dtype, reset=first)
-            if self._rng is None:
-                self._rng = check_random_state(self.random_state)
-            if first:
-                self.noise_ = choose_noise(self, len(rows))
-            # There is no end to the rows.
-            self.alpha_ = choose_alpha(self, self.noise_, inf)
-            self._start(rows, self._rng, warm=not first)
-            if first:
-                self._start_as_pca(rows)
-                self.n_iter_, self.loss_, self.loss_curve_ = 0, nan, []
-                self.validation_loss_curve_ = None
-            solver = "sgd" if self.solver == "sgd" else "adam"
-            if self._optimizer is None or self.solver_ != solver:
-                self._optimizer = make_optimizer(self, solver, self._theta)
-                self.solver_ = solver
-            if self._step(rows) or first:
-                self._finish_part(rows, self._rng)
-            else:
-                undo()
+            # scikit-learn does this before the first call only.
+            self._validate_params()
+            least = 2 if first else 1
+            rows = self._check_training_data(X, sample_weight, reset=first, least=least)
+            rng = self._stream_of_draws()
+            with _taken_back(rng):
+                self._begin_pass(rows, rng, first)
+                if self._step(rows, rng) or first:
+                    self._finish_part(rows, rng)
+                else:
+                    undo()
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -266,10 +295,11 @@ class BaseAutoencoder(
         Returns
         -------
         X_original : ndarray of shape (n_samples, n_features_in_)
-            Rows in the units of the training data.
+            Rows in the units of the training data. An array whatever `set_output` says,
+            as everywhere in scikit-learn.
         """
         check_is_fitted(self)
-        codes = check_array(X, dtype=self._theta.dtype, input_name="X")
+        codes = check_array(X, dtype=FLOAT_DTYPES, input_name="X")
         if codes.shape[1] != self.n_components_:
             raise ValueError(
                 f"X has {codes.shape[1]} columns, but inverse_transform of this "
@@ -288,10 +318,12 @@ class BaseAutoencoder(
         Returns
         -------
         reconstruction : ndarray of shape (n_samples, n_features_in_)
-            In the units of the training data.
+            In the units of the training data. `set_output` makes it a DataFrame, with
+            the names of the features.
         """
-        X = self._check_rows(X)
-        return self._by_blocks(self._model.reconstruct, X)
+        rows = self._check_rows(X)
+        reconstruction = self._by_blocks(self._model.reconstruct, rows)
+        return in_output_container(self, reconstruction, X)
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return minus the reconstruction loss of each row: higher is more normal.
@@ -320,7 +352,8 @@ class BaseAutoencoder(
                      {\sum_{ij} s_i (\ell(x_{ij}, \bar x_j) - \ell^*_{ij})}
 
         where :math:`\bar x` is the mean of the training data and :math:`\ell^*` the
-        least possible loss. 1 is perfect, 0 is no better than the mean. With the
+        least possible loss. 1 is perfect, 0 is no better than the mean; rows that all
+        are the mean have one of the two. With the
         squared error it is R2 over all cells, and for a linear autoencoder on its
         training data the sum of PCA's `explained_variance_ratio_`. With
         ``scaling="per_feature"`` all this is about the scaled data. Scores with
@@ -342,21 +375,23 @@ class BaseAutoencoder(
         score : float
         """
         X = self._check_rows(X, for_loss=True)
-        rows = Rows(X, self._check_weights(X, sample_weight))
-        model = self._model
+        model, dtype = self._model, self._theta.dtype
+        rows = Rows(X, self._check_weights(X, sample_weight, dtype), dtype=dtype)
         views = model.network.views(self._theta)
-        raw_mean = model.raw_mean(self.mean_)
+        length = streaming_length(model.row_bytes)
         unexplained = total = 0.0
-        with np.errstate(over="ignore", invalid="ignore"):
-            for block, weights in rows.blocks(block_length(model.row_bytes)):
+        with threads(self._sharing(min(len(rows), length))), np.errstate(all="ignore"):
+            raw_mean = model.raw_mean(self.mean_)
+            rounding = rows.weight_sum() * model.rounding_loss(self.mean_)
+            for block, weights in rows.blocks(length):
                 raw = model.raw(views, block)
                 unexplained += model.excess_loss(raw, block, weights)
                 raw = np.broadcast_to(raw_mean, block.shape)
                 total += model.excess_loss(raw, block, weights)
         if not isfinite(unexplained):
             return -inf
-        if total == 0:
-            return 1.0 if unexplained == 0 else 0.0
+        if total <= rounding:
+            return 1.0 if unexplained <= rounding else 0.0
         return float(1 - unexplained / total)
 
     def __sklearn_is_fitted__(self):
@@ -403,48 +438,69 @@ class BaseAutoencoder(
         check_is_fitted(self)
         return self._model.network.views(self._theta)
 
+    def _sharing(self, n_rows):
+        """Return what threads share out while so many rows go through the network."""
+        largest_product = n_rows * self._model.network.most_weights
+        if largest_product <= SMALL_PRODUCT:
+            return Sharing.PRODUCTS
+        return share_products(largest_product)
+
     def _by_blocks(self, function, X):
         """Apply ``function(views, block)`` to blocks of rows of bounded memory."""
-        views = self._model.network.views(self._theta)
-        length = block_length(self._model.row_bytes)
+        views, dtype = self._model.network.views(self._theta), self._theta.dtype
+        length = streaming_length(self._model.row_bytes)
         # Rows far beyond the training data may overflow, and have the loss inf.
-        with np.errstate(over="ignore", invalid="ignore"):
-            first = function(views, X[:length])
+        with threads(self._sharing(min(len(X), length))), np.errstate(all="ignore"):
+            first = function(views, in_dtype(X[:length], dtype))
             if len(X) <= length:
                 return first
             out = np.empty((len(X), *first.shape[1:]), first.dtype)
             out[:length] = first
             for start in range(length, len(X), length):
                 where = slice(start, start + length)
-                out[where] = function(views, X[where])
+                out[where] = function(views, in_dtype(X[where], dtype))
         return out
 
     def _check_rows(self, X, for_loss=False):
         check_is_fitted(self)
-        X = validate_data(self, X, dtype=self._theta.dtype, reset=False)
+        X = self._validated(X, reset=False)
         if for_loss:
             self._model.loss.check_data(X)
         return X
 
-    def _check_training_data(self, X, sample_weight, dtype, reset):
+    def _check_training_data(self, X, sample_weight, *, reset, least):
         check_noise(self.noise)
         self._check_own_parameters()
-        X = validate_data(
-            self, X, dtype=dtype, ensure_min_samples=2 if reset else 1, reset=reset
-        )
-        weights = self._check_weights(X, sample_weight)
-        rows = Rows.with_positive_weight(X, weights)
+        X = self._validated(X, reset=reset, ensure_min_samples=least)
+        dtype = X.dtype if reset else self._theta.dtype
+        weights = self._check_weights(X, sample_weight, dtype)
+        rows = Rows.with_positive_weight(X, weights, dtype)
         loss = make_loss(self)
         for block, _ in rows.blocks(block_length(X[:1].nbytes)):
             loss.check_data(block)
-        if reset and len(rows) < 2:
+        if len(rows) < least:
             raise ValueError(
                 "At least 2 rows must have a positive sample_weight, got "
                 f"{len(rows)} (n_samples = {len(X)})."
             )
         return rows
 
-    def _check_weights(self, X, sample_weight):
+    def _validated(self, X, **kwargs):
+        """Return X as an array of floats, which is X itself where it may be."""
+        if issparse(X):
+            raise TypeError(
+                "Sparse data was passed for X, but dense data is required: X.toarray(),"
+                " or in a pipeline OneHotEncoder(sparse_output=False) and "
+                "ColumnTransformer(sparse_threshold=0)."
+            )
+        if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+            raise ValueError(
+                "X has masked cells, but all values are required; X.filled(value) or "
+                "sklearn.impute.SimpleImputer fills them."
+            )
+        return validate_data(self, X, dtype=FLOAT_DTYPES, **kwargs)
+
+    def _check_weights(self, X, sample_weight, dtype):
         if sample_weight is None:
             return None
         weights = _check_sample_weight(
@@ -452,22 +508,42 @@ class BaseAutoencoder(
         )
         if not weights.any():
             raise ValueError("sample_weight must not be 0 for all rows.")
-        # Only ratios matter. By a power of two, which is exact, the largest comes near
-        # 1, and no sum overflows.
-        _, exponent = np.frexp(weights.max())
-        return np.ldexp(weights, -exponent).astype(X.dtype)
+        # Only ratios matter: the same ones make the same weights, and no sum overflows.
+        return (weights / weights.max()).astype(dtype)
 
-    def _start(self, rows, rng, warm):
-        """Make the model and its initial parameters, or take over the fitted ones."""
+    def _stream_of_draws(self):
+        """Return the random state that all calls of `partial_fit` draw from."""
+        if self._rng is None:
+            self._rng = check_random_state(self.random_state)
+            self._seed = self.random_state
+        elif self.random_state != self._seed:
+            raise ValueError(
+                "random_state must stay the same between calls of partial_fit, got "
+                f"{self.random_state!r} after {self._seed!r}."
+            )
+        return self._rng
+
+    def _start(self, rows, rng, warm, n_rows):
+        """Make the model and its initial parameters, or take over the fitted ones.
+
+        `n_rows` is how many there will be in all, which may be more than `rows`.
+        """
         if warm:
+            if self.scaling != self._fitted_scaling:
+                raise ValueError(
+                    f"scaling must stay {self._fitted_scaling!r}, as mean_ and scale_ "
+                    f"do when training goes on, got {self.scaling!r}."
+                )
             scaling, n_components = self._model.input_scaling, self.n_components_
             if isinstance(self.n_components, Integral):
                 n_components = int(self.n_components)
         else:
             mean, variance = mean_and_variance(rows)
-            self.mean_ = mean.astype(rows.X.dtype)
-            scaling = fit_scaling(mean, variance, self.scaling, rows.X.dtype)
-            n_components = choose_n_components(self, rows, scaling, self.noise_)
+            self.mean_ = mean.astype(rows.dtype)
+            self._fitted_scaling = self.scaling
+            varying = varying_share(rows, rng) if self.scaling == "auto" else 1.0
+            scaling = fit_scaling(mean, variance, self.scaling, rows.dtype, varying)
+            n_components = choose_n_components(self, rows, scaling, self.noise_, n_rows)
         if not warm or self.activation != "auto":
             self.activation_ = choose_activation(self, len(rows))
         network = make_network(self, rows.n_features, n_components, self.activation_)
@@ -478,6 +554,7 @@ class BaseAutoencoder(
                 f"ask for {model}, but what is fitted is {self._model}. To start "
                 "over, call fit with warm_start=False."
             )
+        model.check_loss(rows.take([0]).array())
         if not warm:
             self._theta = model.initial_theta(self.mean_, rng)
         self.n_components_, self._model = n_components, model
@@ -486,7 +563,7 @@ class BaseAutoencoder(
         """Let a network with a linear path begin where PCA ends."""
         model = self._model
         if model.network.has_linear_path:
-            axes = principal_axes(rows, model.input_scaling)
+            axes = principal_axes(rows, model.input_scaling, self.n_components_)
             write_linear_start(
                 model.network, self._theta, axes, model.targets_are_inputs
             )
@@ -510,23 +587,47 @@ class BaseAutoencoder(
         validated = [float(unit * value) for value in solution.validation_history]
         self.validation_loss_curve_ = validated or None
         # partial_fit starts anew from here.
-        self._optimizer = self._rng = None
+        self._optimizer = self._rng = self._seed = None
 
-    def _step(self, rows):
+    def _begin_pass(self, rows, rng, first):
+        """Make or take over what a call of `partial_fit` starts from."""
+        if first or not isinstance(self.noise, str):
+            self.noise_ = choose_noise(self, n_rows=inf)
+        # There is no end to the rows.
+        self.alpha_ = choose_alpha(self, self.noise_, inf)
+        if first:
+            with threads(share_decomposition(rows.n_features)):
+                self._start(rows, rng, warm=False, n_rows=inf)
+                self._start_as_pca(rows)
+            self.n_iter_, self.loss_, self.loss_curve_ = 0, nan, []
+            self.validation_loss_curve_ = None
+        else:
+            self._start(rows, rng, warm=True, n_rows=inf)
+        solver = "sgd" if self.solver == "sgd" else "adam"
+        if self._optimizer is None or self.solver_ != solver:
+            self._optimizer = make_optimizer(self, solver, self._theta)
+            self.solver_ = solver
+
+    def _step(self, rows, rng):
         """Take one pass over some rows, on copies; return whether it went well."""
         theta, optimizer = self._theta.copy(), deepcopy(self._optimizer)
-        value = train_once(
-            self,
-            self.solver_,
-            self._model,
-            theta,
-            rows,
-            self._rng,
-            optimizer,
-            noise=self.noise_,
-            alpha=self.alpha_,
-        )
+        start = perf_counter()
+        sharing = choose_sharing(self, self.solver_, self._model, rows)
+        with _taken_back(rng) as take_back, threads(sharing) as map_parts:
+            value = train_once(
+                self,
+                self.solver_,
+                self._model,
+                theta,
+                rows,
+                rng,
+                optimizer,
+                noise=self.noise_,
+                alpha=self.alpha_,
+                map_parts=map_parts,
+            )
         if not (isfinite(value) and np.isfinite(theta).all()):
+            take_back()
             message = Outcome.NON_FINITE.value.format(n_iter=self.n_iter_ + 1)
             warnings.warn(message, ConvergenceWarning, stacklevel=4)
             return False
@@ -534,6 +635,10 @@ class BaseAutoencoder(
         self.n_iter_ += 1
         self.loss_ = float(self._model.unit * value)
         self.loss_curve_ = [*self.loss_curve_, self.loss_]
+        if self.verbose and self.n_iter_ % self.verbose == 0:
+            seconds = perf_counter() - start
+            message = f"Pass {self.n_iter_} over {len(rows)} rows ({seconds:.1f} s)"
+            print(f"{message}, loss = {self.loss_:.6g}")
         return True
 
     def _check_own_parameters(self):

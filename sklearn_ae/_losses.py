@@ -21,6 +21,8 @@ class Loss:
     loss whose raw output is the reconstruction itself. Any object with all of these
     attributes will do.
 
+    Targets may be the user's data, so they are read-only.
+
     Attributes
     ----------
     shift_invariant : bool, default=False
@@ -35,8 +37,8 @@ class Loss:
 
     output_activation : str, default="identity"
         What ``output_activation="auto"`` means with this loss. If it is not "identity",
-        the loss itself takes raw outputs, `predict` applies the activation, and no
-        other output activation is possible.
+        the loss itself takes raw outputs, `predict`, which has to be defined, applies
+        the activation (of any name), and no other output activation is possible.
 
     Examples
     --------
@@ -94,6 +96,18 @@ class Loss:
 
     def check_data(self, X):
         """Raise ValueError if the loss is not defined for some value in X."""
+
+
+def check_loss(loss, target, raw):
+    """Raise ValueError if a loss does not return one number for each cell."""
+    for name in ("elementwise", "gradient", "saturated"):
+        args = (target,) if name == "saturated" else (target, raw.copy())
+        shape = np.shape(getattr(loss, name)(*args))
+        if shape != raw.shape:
+            raise ValueError(
+                f"{name} of the loss {type(loss).__name__} must return an array of the "
+                f"shape of what it gets, {raw.shape}, got {shape}."
+            )
 
 
 class SquaredError(Loss):
@@ -227,8 +241,8 @@ class Poisson(Loss):
     def check_data(self, X):
         if X.min() < 0:
             raise ValueError(
-                "With loss='poisson', X must not be negative, got values down to "
-                f"{float(X.min())!r}."
+                "Negative values in data: with loss='poisson' X must not be negative, "
+                f"got values down to {float(X.min())!r}."
             )
 
     def elementwise(self, target, raw):

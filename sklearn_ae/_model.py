@@ -5,8 +5,9 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from ._losses import Loss
+from ._losses import Loss, check_loss
 from ._network import Network
+from ._rows import read_only
 from ._scaling import Scaling
 
 
@@ -109,6 +110,11 @@ class Model:
         cells = 2 * self.network.layers[0].n_inputs + 2 * sum(widths)
         return cells * self.input_scaling.location.itemsize
 
+    @property
+    def parameter_bytes(self):
+        """Memory for all parameters, in bytes."""
+        return self.network.n_parameters * self.input_scaling.location.itemsize
+
     def encode(self, views, X):
         """Return the codes of rows, of shape (n_rows, n_components)."""
         return self.network.forward(views, self._inputs(X), self.network.encoder)
@@ -132,21 +138,40 @@ class Model:
         Where it cannot be computed any more, it is infinite. The network's inputs go
         through `corrupt` if that is given.
         """
-        target, inputs = self.target_scaling.apply(X), self._inputs(X)
+        target, inputs = self.targets(X), self._inputs(X)
         raw = self.network.forward(views, corrupt(inputs) if corrupt else inputs)
         losses = self.loss.elementwise(target, raw)
         return np.nan_to_num(losses, copy=False, nan=np.inf, posinf=np.inf)
 
     def excess_loss(self, raw, X, sample_weight):
         """Return the weighted sum of the losses for raw outputs, less the least."""
-        target = self.target_scaling.apply(X)
+        target = self.targets(X)
         losses = self.loss.elementwise(target, raw) - self.loss.saturated(target)
         losses = losses.sum(axis=1, dtype=np.float64)
         return losses.sum() if sample_weight is None else sample_weight @ losses
 
+    def rounding_loss(self, mean):
+        """Return the loss of a row at the mean for a difference that rounding explains.
+
+        In `mean`'s dtype the mean has half a unit in the last place; the sum that it
+        comes from adds some more, in float64.
+        """
+        share = np.finfo(mean.dtype).eps + 100 * np.finfo(np.float64).eps
+        nudged = (mean.astype(np.float64) * (1 + share)).astype(mean.dtype)
+        return self.excess_loss(self.raw_mean(nudged)[None], mean[None], None)
+
     def raw_mean(self, mean):
         """Return the raw output, of shape (n_features,), that predicts `mean`."""
         return self.loss.link(self.target_scaling.apply(mean))
+
+    def targets(self, X, out=None):
+        """Return what raw outputs are compared with: read-only, as it may be X."""
+        return read_only(self.target_scaling.apply(X, out=out))
+
+    def check_loss(self, X):
+        """Raise ValueError if the loss does not return one number for each cell."""
+        target = self.targets(X)
+        check_loss(self.loss, target, np.zeros_like(target))
 
     def _inputs(self, X):
         return _bounded(self.input_scaling.apply(X))

@@ -28,6 +28,7 @@ class Network:
         self.layers = layers
         self.n_encoder_layers = n_encoder_layers
         self.n_weights = sum(layer.n_weights for layer in layers)
+        self.most_weights = max(layer.n_weights for layer in layers)
         self.n_parameters = self.n_weights + sum(layer.n_biases for layer in layers)
         # Where each layer's weight and bias lie, worked out once for all.
         self._places = []

@@ -7,9 +7,9 @@ from math import ceil
 import numpy as np
 
 from ._layers import run
-from ._rows import block_length
+from ._rows import block_length, read_only
 
-# Memory of a block with gradients: a minibatch should be a single one.
+# Least memory of a block with gradients: a minibatch should be a single one.
 GRADIENT_BLOCK_BYTES = 8 * 2**20
 
 # Sums over many blocks are made of so many parts, which threads share out.
@@ -17,8 +17,14 @@ N_PARTS = 8
 
 
 def gradient_block_length(model):
-    """Return the most rows that a block with gradients has."""
-    return block_length(model.row_bytes, GRADIENT_BLOCK_BYTES)
+    """Return the most rows that a block with gradients has.
+
+    A block takes as much memory as the gradient, if that is more: each block's is
+    written and added up, which must not take longer than finding it.
+    """
+    return block_length(
+        model.row_bytes, max(GRADIENT_BLOCK_BYTES, model.parameter_bytes)
+    )
 
 
 class Workspace:
@@ -179,9 +185,11 @@ class Objective:
         """
         model = self.model
         workspace = workspace or self._new_workspace(len(X))
-        inputs = targets = model.input_scaling.apply(X, out=workspace.scaled)
-        if not model.targets_are_inputs:
-            targets = model.target_scaling.apply(X, out=workspace.targets)
+        inputs = model.input_scaling.apply(X, out=workspace.scaled)
+        if model.targets_are_inputs:
+            targets = read_only(inputs)
+        else:
+            targets = model.targets(X, out=workspace.targets)
         if self.corruption:
             rng = rng or self._rng_of_part(0)
             inputs = self.corruption.apply(inputs, rng, out=workspace.inputs)

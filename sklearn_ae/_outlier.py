@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import ceil, inf
+from math import inf
 from numbers import Real
 
 import numpy as np
@@ -11,11 +11,13 @@ from numpy.typing import ArrayLike
 from sklearn.base import OutlierMixin
 
 from ._base import BaseAutoencoder
-from ._compat import Interval, StrOptions
-from ._distances import quantile
+from ._compat import Interval, in_output_container
 from ._losses import Loss
+from ._parameters import Names
 from ._rows import block_length
 from ._scores import PARTS, CombinedScore
+from ._statistics import quantile
+from ._threads import Sharing, threads
 from ._training import LEAST_TO_SPLIT, split
 
 # From so many rows on, some are set aside: a p-value can then be below 0.05.
@@ -29,7 +31,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
     r"""Find rows that are unlike the training rows.
 
     By default: a network learns to remove noise of several sizes from the training rows
-    (see `noise`), each feature scaled by its standard deviation, so that no scaler is
+    (see `noise`), each feature scaled by itself (see `scaling`), so that no scaler is
     needed in front. Rows that follow the same pattern come through it almost unchanged.
     A row is scored by what the network changes in it, by its distance from the nearest
     training rows, and by its distance from the mean of most of them (see
@@ -84,9 +86,14 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         - a dict of some of these names and their weights. Without "location" it is best
           if training rows are known to be clean.
 
-    scaling : {"global", "per_feature"} or None, default="per_feature"
-        See :class:`AutoencoderTransformer`. With "per_feature" losses and scores are
-        those of the scaled data, without units.
+    scaling : {"auto", "global", "per_feature"} or None, default="auto"
+        See :class:`AutoencoderTransformer`. "auto" divides each feature by its standard
+        deviation, as "per_feature" does, and multiplies it by the share of rows in
+        which it differs from its median. That share is nearly 1 for most features, so
+        that they count alike, whatever their units. A feature that nearly always has
+        one value (a flag, an almost empty pixel) has a small deviation for no other
+        reason, and would rule the score of the few rows in which it has another. Losses
+        and scores are those of the scaled data, without units, as with "per_feature".
 
     noise : None, float, (float, float) or "auto", default="auto"
         See :class:`AutoencoderTransformer`. With noise, `n_components` "auto" is as
@@ -172,7 +179,7 @@ loss_curve_, validation_loss_curve_ :
         noise: float | tuple[float, float] | str | None = "auto",
         alpha: float | str = "auto",
         l1_ratio: float = 0.0,
-        scaling: str | None = "per_feature",
+        scaling: str | None = "auto",
         solver: str = "auto",
         batch_size: int | str = "auto",
         n_accumulate: int = 1,
@@ -195,53 +202,52 @@ loss_curve_, validation_loss_curve_ :
         random_state: int | np.random.RandomState | None = None,
         verbose: bool | int = 0,
     ) -> None:
-        super().__init__(
-            n_components,
-            hidden_layer_sizes=hidden_layer_sizes,
-            activation=activation,
-            linear_path=linear_path,
-            code_activation=code_activation,
-            output_activation=output_activation,
-            loss=loss,
-            noise=noise,
-            alpha=alpha,
-            l1_ratio=l1_ratio,
-            scaling=scaling,
-            solver=solver,
-            batch_size=batch_size,
-            n_accumulate=n_accumulate,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            clip_norm=clip_norm,
-            max_iter=max_iter,
-            tol=tol,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            n_iter_no_change=n_iter_no_change,
-            warm_start=warm_start,
-            shuffle=shuffle,
-            random_state=random_state,
-            verbose=verbose,
-        )
+        self.n_components = n_components
         self.contamination = contamination
         self.score_parts = score_parts
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.linear_path = linear_path
+        self.code_activation = code_activation
+        self.output_activation = output_activation
+        self.loss = loss
+        self.noise = noise
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.scaling = scaling
+        self.solver = solver
+        self.batch_size = batch_size
+        self.n_accumulate = n_accumulate
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.clip_norm = clip_norm
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.verbose = verbose
 
     _parameter_constraints = {
         **BaseAutoencoder._parameter_constraints,
         "contamination": [
-            StrOptions({"auto"}),
+            Names("auto"),
             Interval(Real, 0, 0.5, closed="right"),
         ],
-        "score_parts": [StrOptions({"auto", "loss"}), dict],
+        "scaling": [Names("auto", "global", "per_feature"), None],
+        "score_parts": [Names("auto", "loss"), dict],
     }
 
-    _score: CombinedScore | None
+    _score: CombinedScore | None = None
     offset_: float
     calibration_scores_: np.ndarray | None
     _calibration_ranks: np.ndarray
@@ -305,9 +311,11 @@ loss_curve_, validation_loss_curve_ :
             Each row adds up to the row's `score_samples`; the lowest entry belongs to
             the feature that makes the row abnormal most. An entry may be above 0, where
             a feature makes the row's "location" less unusual than the others have it.
+            `set_output` makes it a DataFrame, with the names of the features.
         """
         rows = self._check_rows(X, for_loss=True)
-        return self._by_blocks(self._row_contributions, rows)
+        contributions = self._by_blocks(self._row_contributions, rows)
+        return in_output_container(self, contributions, X)
 
     def p_values(self, X: ArrayLike) -> np.ndarray:
         """Return how probable so low a score is for a row like the training rows.
@@ -348,7 +356,13 @@ loss_curve_, validation_loss_curve_ :
             )
         n_as_low = np.searchsorted(calibration, scores, side="right")
         as_low = np.r_[0, self._calibration_ranks][n_as_low]
-        return (as_low + 1) / (len(calibration) + 1)
+        return np.minimum((as_low + 1) / (len(calibration) + 1), 1)
+
+    def _sharing(self, n_rows):
+        if self._score is None:
+            return super()._sharing(n_rows)
+        # Distances take many small products, whatever the network takes.
+        return Sharing.NOTHING
 
     def _row_scores(self, views, X):
         if self._score is None:
@@ -382,11 +396,15 @@ loss_curve_, validation_loss_curve_ :
         self._part_weights()
 
     def _set_aside(self, rows, rng):
-        least = max(LEAST_TO_SPLIT, ceil(LEAST_ASIDE / self.validation_fraction))
+        least = max(LEAST_TO_SPLIT, LEAST_ASIDE / self.validation_fraction)
         training, aside = split(self, self.solver_, rows, rng, least)
         return training, None if self.early_stopping == "auto" else aside, aside
 
     def _finish(self, rows, training, calibration, rng):
+        with threads(Sharing.NOTHING):
+            self._fit_scores(rows, training, calibration, rng)
+
+    def _fit_scores(self, rows, training, calibration, rng):
         weights = self._part_weights()
         self._score = weights and CombinedScore.fit(
             weights, self._model, self._views(), training, rng
@@ -404,9 +422,7 @@ loss_curve_, validation_loss_curve_ :
             p = (self._calibration_ranks + 1) / (len(scores) + 1)
             self.offset_ = float(np.sort(scores)[np.argmax(p > self.contamination)])
         else:
-            # Slightly less, lest rounding take the next row.
-            share = 1 - self.contamination - 1e-9
-            self.offset_ = -float(quantile(-scores, share, weights))
+            self.offset_ = -float(quantile(-scores, 1 - self.contamination, weights))
 
     def _finish_part(self, rows, rng):
         # Few rows say too little about what is normal.
@@ -420,7 +436,7 @@ loss_curve_, validation_loss_curve_ :
         self._calibration_ranks = np.arange(1.0, len(scores) + 1)
         if weights is not None:
             as_low = np.cumsum(weights[order], dtype=np.float64)
-            self._calibration_ranks = as_low / weights.mean()
+            self._calibration_ranks = as_low * (len(scores) / as_low[-1])
 
     def _scores_of(self, rows):
         """Return the scores of rows, and their weights or None."""

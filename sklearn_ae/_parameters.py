@@ -3,59 +3,121 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._activations import ACTIVATIONS
-from ._compat import HasMethods, Interval, RealNotInt, StrOptions
+from ._compat import (
+    HasMethods,
+    Interval,
+    InvalidParameterError,
+    RealNotInt,
+    StrOptions,
+)
 from ._losses import LOSSES, Loss
+
+# What other libraries call it.
+SYNONYMS = {
+    "mse": "squared_error",
+    "mae": "absolute_error",
+    "bce": "binary_cross_entropy",
+    "sigmoid": "logistic",
+    "linear": "identity",
+    "swish": "silu",
+}
+
+
+class Names(StrOptions):
+    """The constraint to be one of these names, which messages list in this order."""
+
+    def __init__(self, *names):
+        super().__init__(set(names))
+        self.names = names
+
+    def __str__(self):
+        return f"a str among {{{', '.join(map(repr, self.names))}}}"
 
 
 class AutoencoderParameters(BaseEstimator):
     """What the user chooses; `AutoencoderTransformer` says what it means.
 
-    Nothing is checked before `fit`, as scikit-learn has it.
+    Each estimator has a constructor of its own, with its own defaults. Nothing is
+    checked before `fit`, as scikit-learn has it.
     """
+
+    n_components: int | float | str
+    hidden_layer_sizes: int | Sequence[int]
+    activation: str
+    linear_path: bool
+    code_activation: str
+    output_activation: str
+    loss: str | Loss
+    noise: float | tuple[float, float] | str | None
+    alpha: float | str
+    l1_ratio: float
+    scaling: str | None
+    solver: str
+    batch_size: int | str
+    n_accumulate: int
+    learning_rate: str
+    learning_rate_init: float | str
+    power_t: float
+    momentum: float
+    nesterovs_momentum: bool
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    clip_norm: float | str | None
+    max_iter: int
+    tol: float
+    early_stopping: bool | str
+    validation_fraction: float
+    n_iter_no_change: int
+    warm_start: bool
+    shuffle: bool
+    random_state: int | np.random.RandomState | None
+    verbose: bool | int
 
     _parameter_constraints: dict = {
         "n_components": [
             Interval(Integral, 1, None, closed="left"),
             Interval(RealNotInt, 0, 1, closed="neither"),
-            StrOptions({"auto"}),
+            Names("auto"),
         ],
         "hidden_layer_sizes": [
             "array-like",
             Interval(Integral, 1, None, closed="left"),
         ],
-        "activation": [StrOptions({"auto", *ACTIVATIONS})],
+        "activation": [Names("auto", *ACTIVATIONS)],
         "linear_path": ["boolean"],
-        "code_activation": [StrOptions(set(ACTIVATIONS))],
-        "output_activation": [StrOptions({"auto", "exp", *ACTIVATIONS})],
+        "code_activation": [Names(*ACTIVATIONS)],
+        "output_activation": [Names("auto", "exp", *ACTIVATIONS)],
         "loss": [
-            StrOptions(set(LOSSES)),
+            Names(*LOSSES),
             HasMethods(["elementwise", "gradient"]),
         ],
         "noise": [
             Interval(Real, 0, None, closed="neither"),
-            StrOptions({"auto"}),
+            Names("auto"),
             "array-like",
             None,
         ],
-        "alpha": [Interval(Real, 0, None, closed="left"), StrOptions({"auto"})],
+        "alpha": [Interval(Real, 0, None, closed="left"), Names("auto")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "scaling": [StrOptions({"global", "per_feature"}), None],
-        "solver": [StrOptions({"auto", "svd", "lbfgs", "adam", "sgd"})],
+        "scaling": [Names("global", "per_feature"), None],
+        "solver": [Names("auto", "svd", "lbfgs", "adam", "sgd")],
         "batch_size": [
             Interval(Integral, 1, None, closed="left"),
-            StrOptions({"auto"}),
+            Names("auto"),
         ],
         "n_accumulate": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", "cosine"})],
+        "learning_rate": [Names("constant", "invscaling", "adaptive", "cosine")],
         "learning_rate_init": [
             Interval(Real, 0, None, closed="neither"),
-            StrOptions({"auto"}),
+            Names("auto"),
         ],
         "power_t": [Interval(Real, 0, None, closed="left")],
         "momentum": [Interval(Real, 0, 1, closed="left")],
@@ -65,12 +127,12 @@ class AutoencoderParameters(BaseEstimator):
         "epsilon": [Interval(Real, 0, None, closed="neither")],
         "clip_norm": [
             Interval(Real, 0, None, closed="neither"),
-            StrOptions({"auto"}),
+            Names("auto"),
             None,
         ],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
-        "early_stopping": ["boolean", StrOptions({"auto"})],
+        "early_stopping": ["boolean", Names("auto")],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "warm_start": ["boolean"],
@@ -79,71 +141,24 @@ class AutoencoderParameters(BaseEstimator):
         "verbose": ["verbose"],
     }
 
-    def __init__(
-        self,
-        n_components: int | float | str = "auto",
-        *,
-        hidden_layer_sizes: int | Sequence[int] = (64, 64),
-        activation: str = "auto",
-        linear_path: bool = True,
-        code_activation: str = "identity",
-        output_activation: str = "auto",
-        loss: str | Loss = "squared_error",
-        noise: float | tuple[float, float] | str | None = None,
-        alpha: float | str = 0.0,
-        l1_ratio: float = 0.0,
-        scaling: str | None = "global",
-        solver: str = "auto",
-        batch_size: int | str = "auto",
-        n_accumulate: int = 1,
-        learning_rate: str = "cosine",
-        learning_rate_init: float | str = "auto",
-        power_t: float = 0.5,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        clip_norm: float | str | None = "auto",
-        max_iter: int = 200,
-        tol: float = 1e-4,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 20,
-        warm_start: bool = False,
-        shuffle: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: bool | int = 0,
-    ) -> None:
-        self.n_components = n_components
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.linear_path = linear_path
-        self.code_activation = code_activation
-        self.output_activation = output_activation
-        self.loss = loss
-        self.noise = noise
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.scaling = scaling
-        self.solver = solver
-        self.batch_size = batch_size
-        self.n_accumulate = n_accumulate
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.clip_norm = clip_norm
-        self.max_iter = max_iter
-        self.tol = tol
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.verbose = verbose
+    def _validate_params(self):
+        """Check each parameter by itself; say what may have been meant by a name."""
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            raise InvalidParameterError(f"{error}{self._hint()}") from None
+
+    def _hint(self):
+        for parameter, constraints in self._parameter_constraints.items():
+            value = getattr(self, parameter)
+            options = [
+                name
+                for constraint in constraints
+                if isinstance(constraint, Names)
+                for name in constraint.names
+            ]
+            if isinstance(value, str) and value not in options:
+                known = [SYNONYMS.get(value), *get_close_matches(value, options, 1)]
+                meant = [name for name in known if name in options]
+                return f" Did you mean {meant[0]!r}?" if meant else ""
+        return ""

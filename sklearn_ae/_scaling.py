@@ -71,22 +71,25 @@ def mean_and_variance(rows):
     return mean, np.where(variance <= rounding**2, 0.0, variance)
 
 
-def fit_scaling(mean, variance, scaling, dtype):
+def fit_scaling(mean, variance, scaling, dtype, varying=1.0):
     """Return the `Scaling` that an estimator's parameter `scaling` asks for.
 
     Parameters
     ----------
     mean, variance : ndarray of shape (n_features,)
         Of the training data.
-    scaling : {"global", "per_feature"} or None
-        One scale for all columns, one for each, or the data as they are.
+    scaling : {"auto", "global", "per_feature"} or None
+        One scale for all columns, one for each, or the data as they are. "auto" is one
+        for each, larger for columns that rarely vary.
     dtype : dtype
         Of the fit.
+    varying : ndarray of shape (n_features,), optional
+        As `varying_share` returns it, for "auto".
     """
     if scaling is None:
         mean, scale = np.zeros_like(mean), np.ones(())
     elif scaling == "global":
         scale = np.sqrt(variance.mean())
     else:
-        scale = np.sqrt(variance)
+        scale = np.sqrt(variance) / varying
     return Scaling(mean.astype(dtype), np.where(scale == 0, 1.0, scale).astype(dtype))

@@ -1,25 +1,42 @@
-"""Who uses the processor's cores while a network trains."""
+"""Who uses the processor's cores."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
 from enum import Enum
+from functools import cache
 from threading import Lock
 
-from threadpoolctl import ThreadpoolController, threadpool_limits
+from threadpoolctl import ThreadpoolController
 
-_lock = Lock()
-_n_inside = 0
-_limits: threadpool_limits | None = None
+# Multiplications (rows at a time times weights) from which threads gain.
+LARGE_BLOCK = 20_000_000
+
+# Multiplications in a product that BLAS does not share out, whatever its limit.
+SMALL_PRODUCT = 9_000
+
+# Columns from which decompositions are shared out.
+MANY_COLUMNS = 500
 
 
 class Sharing(Enum):
     """What is shared out among threads."""
 
-    NOTHING = "each fit has one thread"
+    NOTHING = "each call has one thread"
     PRODUCTS = "BLAS shares out each matrix product"
     ROWS = "each thread takes blocks of rows through the whole network"
+
+
+def share_products(n_multiplications):
+    """Choose for matrix products that take so many multiplications together."""
+    return Sharing.PRODUCTS if n_multiplications > LARGE_BLOCK else Sharing.NOTHING
+
+
+def share_decomposition(n_columns):
+    """Choose for sums and decompositions of matrices with so many columns."""
+    return Sharing.PRODUCTS if n_columns > MANY_COLUMNS else Sharing.NOTHING
 
 
 @contextmanager
@@ -31,13 +48,14 @@ def threads(sharing):
     variables, threadpoolctl, and joblib, which gives each of its processes a share.
 
     NumPy and SciPy come with a BLAS each, whose threads would wait for one another in
-    L-BFGS, and most products here are too small to be shared out. So BLAS has one
-    thread, unless it is to share.
+    L-BFGS, and most products here are too small to be shared out: on a busy machine
+    waiting takes many times as long as the product. So BLAS has one thread, unless it
+    is to share.
     """
     if sharing is Sharing.PRODUCTS:
         yield map
         return
-    with _one_blas_thread() as n_threads:
+    with one_blas_thread() as n_threads:
         if sharing is Sharing.NOTHING or n_threads == 1:
             yield map
             return
@@ -52,24 +70,90 @@ def threads(sharing):
             yield pool_map
 
 
-@contextmanager
-def _one_blas_thread():
-    """Limit BLAS to one thread until the last such context, of any thread, is left.
+class BlasLimit:
+    """One thread for BLAS while anyone is inside, whoever comes or goes first.
 
-    Yields how many threads BLAS had before. A limit holds for the whole process, so
-    contexts that overlap must not restore each other's.
+    Most libraries have one limit for the whole process, so contexts that overlap must
+    not undo each other's: the last to leave does. Where each thread has a limit of its
+    own (OpenMP), each context restores its own.
+
+    Parameters
+    ----------
+    find : callable() -> ThreadpoolController
+        Called once, at the first use, when the libraries are loaded.
     """
-    global _n_inside, _limits
-    with _lock:
-        blas = ThreadpoolController().select(user_api="blas")
-        n_threads = max((info["num_threads"] for info in blas.info()), default=1)
-        if _n_inside == 0:
-            _limits = blas.limit(limits=1)
-        _n_inside += 1
-    try:
-        yield n_threads
-    finally:
-        with _lock:
-            _n_inside -= 1
-            if _n_inside == 0 and _limits is not None:
-                _limits.restore_original_limits()
+
+    def __init__(self, find):
+        self._find = cache(find)
+        self._changed = []
+        self.forget_contexts()
+
+    def forget_contexts(self):
+        """Start anew in a forked process, where no other thread is left."""
+        self._lock, self._inside = Lock(), set()
+
+    @contextmanager
+    def __call__(self):
+        """Limit BLAS; yields how many threads it had before."""
+        context = object()
+        own: list = []
+        try:
+            yield self._enter(context, own)
+        finally:
+            try:
+                self._leave(context, own)
+            except KeyboardInterrupt:
+                # It may have come before anything was restored.
+                self._leave(context, own)
+                raise
+
+    def _enter(self, context, own):
+        with self._lock:
+            self._inside.add(context)
+            blas = self._find()
+            n_threads = max((info["num_threads"] for info in blas.info()), default=1)
+            for library in blas.lib_controllers:
+                if library.num_threads != 1:
+                    # Noted before it is done, lest Ctrl-C come between.
+                    changed = own if _limits_each_thread(library) else self._changed
+                    changed.append((library, library.num_threads))
+                    library.set_num_threads(1)
+                    if library.num_threads != 1:
+                        # Another thread is in control, and will see to it.
+                        changed.pop()
+            _let_others_decide(blas)
+        return n_threads
+
+    def _leave(self, context, own):
+        with self._lock:
+            self._inside.discard(context)
+            _restore(own)
+            if not self._inside:
+                _restore(self._changed)
+            _let_others_decide(self._find())
+
+
+def _limits_each_thread(library):
+    return getattr(library, "threading_layer", None) == "openmp"
+
+
+def _restore(changed):
+    for library, n_threads in changed:
+        library.set_num_threads(n_threads)
+    # What could not be restored, as another thread is in control, is left to the next.
+    changed[:] = [(library, n) for library, n in changed if library.num_threads < n]
+
+
+def _let_others_decide(blas):
+    """Let go of the limits, so that any thread may set the next.
+
+    Since threadpoolctl 3.8 only the thread that was first to set one can, until it
+    leaves a context of threadpoolctl's: here, one that changes nothing.
+    """
+    with blas.limit(limits=None):
+        pass
+
+
+one_blas_thread = BlasLimit(lambda: ThreadpoolController().select(user_api="blas"))
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=one_blas_thread.forget_contexts)

@@ -31,18 +31,15 @@ from ._solvers import (
     minimize_minibatch,
     run_epoch,
 )
-from ._threads import Sharing
+from ._threads import LARGE_BLOCK, Sharing, share_decomposition, share_products
 
 # learning_rate_init="auto", by solver
 LEARNING_RATES = {"adam": 0.003, "sgd": 0.05}
 
-# Rows at a time times weights from which threads gain.
-LARGE_BLOCK = 20_000_000
-
 # Data up to this size are scaled before training, in a copy.
 SCALED_AHEAD_BYTES = 16 * 2**20
 
-# n_components="auto" with noise is the number of features, but not more than this.
+# n_components="auto" is not more than this.
 WIDEST_CODE = 128
 
 # noise="auto"
@@ -59,6 +56,11 @@ LEAST_TO_SPLIT = 64
 # often, as few rows set aside do not show it.
 LEAST_FOR_RECTIFIER = 1000
 
+# A pass that multiplies the loss by this has diverged, if there was a loss: where data
+# are scaled, predicting the mean costs about 1.
+DIVERGED = 1000
+NO_LOSS = 1e-6
+
 # clip_norm="auto", by solver: without it "sgd" diverges where units are unbounded.
 CLIP_NORMS = {"adam": None, "sgd": 0.3}
 
@@ -74,17 +76,26 @@ def make_loss(params):
             "loss must be a name or an object with all attributes of sklearn_ae.Loss, "
             f"got {loss!r}" + (f" without {', '.join(missing)}." if missing else ".")
         )
+    if loss.output_activation != "identity" and type(loss).predict is Loss.predict:
+        raise TypeError(
+            f"The loss {type(loss).__name__} has output_activation="
+            f"{loss.output_activation!r}, so it must define predict, which applies it."
+        )
     # A copy, so that what is fitted does not change with the parameter.
     return deepcopy(loss)
 
 
-def choose_n_components(params, rows, scaling, noise):
-    """Return the latent size that the parameter `n_components` stands for."""
+def choose_n_components(params, rows, scaling, noise, n_rows):
+    """Return the latent size that the parameter `n_components` stands for.
+
+    `n_rows` is how many there will be in all, `rows` are those of now.
+    """
     n_features = rows.n_features
     if params.n_components == "auto":
+        if noise is None:
+            return min(ceil(n_features / 4), WIDEST_CODE, n_rows - 1)
         # What removes noise cannot just copy, and may have as many.
-        wide = min(n_features, WIDEST_CODE)
-        return ceil(n_features / 4) if noise is None else wide
+        return min(n_features, WIDEST_CODE)
     if params.n_components < 1:
         return principal_axes(rows, scaling).n_for_variance(params.n_components)
     if params.n_components > n_features:
@@ -168,7 +179,7 @@ def choose_sharing(params, solver, model, rows):
     Python, so blocks must be large; so must matrix products for BLAS to share them out.
     """
     if solver == "svd":
-        return Sharing.PRODUCTS
+        return share_decomposition(rows.n_features)
     network, block_rows = model.network, gradient_block_length(model)
     n_rows = len(rows)
     if solver != "lbfgs":
@@ -177,9 +188,9 @@ def choose_sharing(params, solver, model, rows):
         )
     if n_rows >= 2 * block_rows and block_rows * network.n_weights > LARGE_BLOCK:
         return Sharing.ROWS
-    if n_rows * network.n_weights > LARGE_BLOCK and solver != "lbfgs":
-        return Sharing.PRODUCTS
-    return Sharing.NOTHING
+    if solver == "lbfgs":
+        return Sharing.NOTHING
+    return share_products(n_rows * network.n_weights)
 
 
 def choose_noise(params, n_rows):
@@ -198,7 +209,7 @@ def check_noise(noise):
     if noise is None or isinstance(noise, Real | str):
         return
     if not (
-        len(noise) == 2
+        np.shape(noise) == (2,)
         and all(isinstance(bound, Real) for bound in noise)
         and 0 < noise[0] <= noise[1] < inf
     ):
@@ -279,17 +290,34 @@ def train(
     return solution, evaluate(solution.theta)
 
 
-def train_once(params, solver, model, theta, rows, rng, optimizer, *, noise, alpha):
-    """Change `theta` and `optimizer` by one pass over `rows`; return the mean value."""
+def train_once(
+    params, solver, model, theta, rows, rng, optimizer, *, noise, alpha, map_parts
+):
+    """Change `theta` and `optimizer` by one pass over `rows`.
+
+    Returns
+    -------
+    value : float
+        The mean over the steps, each before it was taken; inf if they have diverged.
+    """
     model, rows, _ = _scaled_ahead(model, rows, None)
-    objective = _objective(params, model, theta, rng, noise, alpha)
-    return run_epoch(
+    objective = _objective(params, model, theta, rng, noise, alpha, map_parts)
+    before = theta.copy()
+    value = run_epoch(
         _batches(params, objective, rows, rng),
         theta,
         optimizer,
         make_schedule(params, solver, n_epochs=None),
         clip_norm=choose_clip_norm(params, solver),
     )
+    few = rows.take(np.arange(choose_batch_size(params, model.network, rows)))
+    return inf if _has_diverged(objective, before, theta, few) else value
+
+
+def _has_diverged(objective, before, after, rows):
+    """Return whether the loss over some rows has become far higher than it was."""
+    least = objective.mean_loss(before, rows)
+    return not objective.mean_loss(after, rows) <= DIVERGED * max(least, NO_LOSS)
 
 
 def choose_batch_size(params, network, rows):

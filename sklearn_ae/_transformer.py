@@ -1,6 +1,13 @@
 """The autoencoder as a transformer."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
 from ._base import BaseAutoencoder
+from ._losses import Loss
 
 
 class AutoencoderTransformer(BaseAutoencoder):
@@ -32,7 +39,8 @@ class AutoencoderTransformer(BaseAutoencoder):
     n_components : int, float or "auto", default="auto"
         Size of the code, at most the number of features. A float in (0, 1) takes as
         many components as PCA needs to explain that fraction of the variance. "auto"
-        is a quarter of the number of features, rounded up.
+        is a quarter of the number of features, rounded up, but at most 128, and fewer
+        than the rows (in `partial_fit`, however many the first are).
 
     hidden_layer_sizes : int or sequence of int, default=(64, 64)
         Widths of the encoder's hidden layers; the decoder mirrors them. (128, 64) with
@@ -82,7 +90,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         Standard deviation of the normal noise that is added to the network's input
         while it is trained to return what was there before (a denoising autoencoder;
         Vincent et al. 2010, section 3.3), in units of `scale_`. From a pair (low, high)
-        each row draws its own, log-uniformly; "auto" is (0.1, 1) with 64 rows or more.
+        each row draws its own, log-uniformly; "auto" is (0.1, 1) with 64 rows or more,
+        and always in `partial_fit`.
         With noise, losses in training are those of noisy input, and `n_components`
         "auto" is the number of features, up to 128. "svd" has no use for it.
 
@@ -172,17 +181,19 @@ default="cosine"
         Whether `fit` goes on from the parameters, `mean_` and `scale_` fitted before.
         The learning rate, the moments of "adam", `n_iter_` and `loss_curve_` start
         anew; what "auto" or a fraction has made of `n_components`, and "auto" of
-        `activation`, stays.
+        `activation`, stays. Columns, architecture and `scaling` must be the same.
 
     shuffle : bool, default=True
         Whether to shuffle rows before each epoch of "adam" and "sgd".
 
     random_state : int, RandomState instance or None, default=None
         Decides the initial weights, the validation rows and the shuffling. An int
-        gives the same result on every call.
+        gives the same result on every call of `fit`; all calls of `partial_fit` draw
+        from one stream.
 
     verbose : bool or int, default=0
-        Whether to print the loss of each iteration; an int n, of every n-th.
+        Whether to print the loss of each iteration, or of each call of `partial_fit`;
+        an int n, of every n-th.
 
     Attributes
     ----------
@@ -266,3 +277,72 @@ default="cosine"
     >>> print(f"held-out R2: PCA {r2:.2f}, autoencoder {autoencoder.score(X_test):.2f}")
     held-out R2: PCA 0.66, autoencoder 0.80
     """
+
+    def __init__(
+        self,
+        n_components: int | float | str = "auto",
+        *,
+        hidden_layer_sizes: int | Sequence[int] = (64, 64),
+        activation: str = "auto",
+        linear_path: bool = True,
+        code_activation: str = "identity",
+        output_activation: str = "auto",
+        loss: str | Loss = "squared_error",
+        noise: float | tuple[float, float] | str | None = None,
+        alpha: float | str = 0.0,
+        l1_ratio: float = 0.0,
+        scaling: str | None = "global",
+        solver: str = "auto",
+        batch_size: int | str = "auto",
+        n_accumulate: int = 1,
+        learning_rate: str = "cosine",
+        learning_rate_init: float | str = "auto",
+        power_t: float = 0.5,
+        momentum: float = 0.9,
+        nesterovs_momentum: bool = True,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-8,
+        clip_norm: float | str | None = "auto",
+        max_iter: int = 200,
+        tol: float = 1e-4,
+        early_stopping: bool | str = "auto",
+        validation_fraction: float = 0.1,
+        n_iter_no_change: int = 20,
+        warm_start: bool = False,
+        shuffle: bool = True,
+        random_state: int | np.random.RandomState | None = None,
+        verbose: bool | int = 0,
+    ) -> None:
+        self.n_components = n_components
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.linear_path = linear_path
+        self.code_activation = code_activation
+        self.output_activation = output_activation
+        self.loss = loss
+        self.noise = noise
+        self.alpha = alpha
+        self.l1_ratio = l1_ratio
+        self.scaling = scaling
+        self.solver = solver
+        self.batch_size = batch_size
+        self.n_accumulate = n_accumulate
+        self.learning_rate = learning_rate
+        self.learning_rate_init = learning_rate_init
+        self.power_t = power_t
+        self.momentum = momentum
+        self.nesterovs_momentum = nesterovs_momentum
+        self.beta_1 = beta_1
+        self.beta_2 = beta_2
+        self.epsilon = epsilon
+        self.clip_norm = clip_norm
+        self.max_iter = max_iter
+        self.tol = tol
+        self.early_stopping = early_stopping
+        self.validation_fraction = validation_fraction
+        self.n_iter_no_change = n_iter_no_change
+        self.warm_start = warm_start
+        self.shuffle = shuffle
+        self.random_state = random_state
+        self.verbose = verbose

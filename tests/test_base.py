@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
@@ -285,6 +286,18 @@ def test_score_is_r2_of_all_cells():
     )
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("constant", [7.0, 0.1, 1e8 / 3, -1e-3])
+def test_score_of_rows_that_do_not_vary_is_no_matter_of_rounding(constant, dtype):
+    X = np.full((30, 3), constant, dtype)
+    for params in ({"solver": "svd"}, {"solver": "adam"}):
+        assert fit_quietly(make(**params), X).score(X) in (0, 1)
+    estimator = make(max_iter=3).fit(IRIS.astype(dtype))
+    mean = np.tile(estimator.mean_, (5, 1))
+    for nudged in (mean, mean * (1 + np.finfo(dtype).eps)):
+        assert estimator.score(nudged) == 0
+
+
 def test_reconstruct_is_decode_after_encode():
     estimator = make().fit(IRIS)
     assert_array_equal(
@@ -297,7 +310,7 @@ def test_reconstruct_is_decode_after_encode():
 def test_prediction_in_blocks_is_prediction_at_once(cls, monkeypatch):
     estimator = make(cls).fit(IRIS)
     whole = [getattr(estimator, method)(IRIS) for method in METHODS]
-    monkeypatch.setattr("sklearn_ae._base.block_length", lambda row_bytes: 11)
+    monkeypatch.setattr("sklearn_ae._base.streaming_length", lambda row_bytes: 11)
     blocks = [getattr(estimator, method)(IRIS) for method in METHODS]
     for one, other in zip(whole, blocks, strict=True):
         assert_allclose(one, other, rtol=1e-12)
@@ -317,6 +330,51 @@ def test_eight_threads_give_the_bits_of_one(cls, dtype):
 
 
 @both
+@pytest.mark.parametrize("params", [{"loss": "poisson"}, {"activation": "softplus"}])
+def test_rounding_is_nobodys_error(cls, params):
+    """Even where NumPy is told to raise."""
+    with np.errstate(all="raise"):
+        estimator = make(cls, **params).fit(IRIS)
+        for factor in (1, 1e-200, 1e3):
+            for method in METHODS:
+                getattr(estimator, method)(factor * IRIS)
+        estimator.inverse_transform([[-1e4, 1e4], [1e4, 1e4], [-1e4, -1e4]])
+
+
+@both
+def test_what_is_fitted_does_not_depend_on_working_memory(cls):
+    X = np.random.RandomState(0).normal(size=(3000, 40))
+    params = {"noise": 0.3, "max_iter": 2, "batch_size": 500}
+    expected = make(cls, **params).fit(X)
+    with config_context(working_memory=0.01):
+        assert_array_equal(make(cls, **params).fit(X)._theta, expected._theta)
+
+
+@pytest.mark.parametrize("method", [*METHODS, "partial_fit", "fit"])
+def test_float64_on_disk_is_converted_block_by_block(method, tmp_path):
+    import tracemalloc
+
+    X = np.random.RandomState(0).normal(size=(200_000, 20))
+    np.save(tmp_path / "X.npy", X)
+    X_map = np.load(tmp_path / "X.npy", mmap_mode="r")
+    params = {"warm_start": True, "max_iter": 1, "batch_size": 5000}
+    estimator = make(**params).fit(X[:1000].astype(np.float32))
+    single = pickle.loads(pickle.dumps(estimator))
+    tracemalloc.start()
+    result = getattr(estimator, method)(X_map)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak - getattr(result, "nbytes", 0) < 0.4 * X.nbytes
+    expected = getattr(single, method)(X.astype(np.float32))
+    if "fit" in method:
+        assert estimator._theta.dtype == np.float32
+        result, expected = estimator._theta, expected._theta
+    assert_array_equal(result, expected)
+    with pytest.raises(ValueError, match="too large for dtype.'float32'"):
+        getattr(estimator, method)(X[:10] * 1e300)
+
+
+@both
 @pytest.mark.parametrize("activation", ["identity", "relu", "tanh", "silu"])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_rows_at_the_end_of_the_number_line(cls, activation, dtype):
@@ -333,21 +391,51 @@ def test_rows_at_the_end_of_the_number_line(cls, activation, dtype):
         assert (estimator.score_contributions(extreme)[2].argmin()) == 3
 
 
-def test_overlapping_fits_give_the_threads_back():
-    from threadpoolctl import threadpool_info
+# Frames
 
-    def n_threads():
-        return [
-            library["num_threads"]
-            for library in threadpool_info()
-            if library["user_api"] == "blas"
-        ]
 
-    before = n_threads()
-    estimators = [make(max_iter=5 + 7 * i) for i in range(4)] * 4
-    with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda estimator: clone(estimator).fit(IRIS), estimators))
-    assert n_threads() == before
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_set_output_is_for_all_that_is_like_the_input(library):
+    frames = pytest.importorskip(library)
+    frame = frames.DataFrame({name: IRIS[:, i] for i, name in enumerate("abcd")})
+    detector = make(AutoencoderOutlierDetector).fit(frame)
+    methods = ["transform", "reconstruct", "score_contributions"]
+    arrays = [getattr(detector, method)(frame) for method in methods]
+    detector.set_output(transform=library)
+    for method, array in zip(methods, arrays, strict=True):
+        result = getattr(detector, method)(frame)
+        assert type(result) is frames.DataFrame
+        assert_array_equal(result.to_numpy(), array)
+        if method != "transform":
+            assert list(result.columns) == list("abcd")
+    codes = detector.transform(frame)
+    assert isinstance(detector.inverse_transform(codes.to_numpy()), np.ndarray)
+    unnamed = make().set_output(transform=library).fit(IRIS).reconstruct(IRIS)
+    assert list(unnamed.columns) == ["x0", "x1", "x2", "x3"]
+
+
+def test_set_output_keeps_the_index():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(IRIS, columns=list("abcd"), index=np.arange(150) * 2 + 7)
+    detector = make(AutoencoderOutlierDetector).fit(frame)
+    detector.set_output(transform="pandas")
+    for method in ("reconstruct", "score_contributions"):
+        assert_array_equal(getattr(detector, method)(frame).index, frame.index)
+
+
+def test_a_wrong_keyword_names_the_class_that_was_called():
+    for cls in CLASSES:
+        with pytest.raises(TypeError, match=rf"^{cls.__name__}\.__init__\(\) got"):
+            cls(latent_size=2)
+
+
+def test_inverse_transform_takes_its_own_codes_as_a_frame():
+    pytest.importorskip("pandas")
+    estimator = make().set_output(transform="pandas").fit(IRIS)
+    assert_array_equal(
+        estimator.inverse_transform(estimator.transform(IRIS)),
+        estimator.reconstruct(IRIS),
+    )
 
 
 # Sample weights
@@ -497,7 +585,7 @@ def test_max_iter_warns_and_names_itself():
 
 def test_ctrl_c_before_the_first_iteration_is_ctrl_c():
     loss = Interrupting()
-    loss.n_calls = 29
+    loss.n_calls = 59
     for solver in ("lbfgs", "adam"):
         estimator = make(solver=solver, loss=loss)
         with pytest.raises(KeyboardInterrupt):
@@ -517,7 +605,7 @@ class Interrupting(Loss):
 
     def gradient(self, target, raw):
         self.n_calls += 1
-        if self.n_calls == 30:
+        if self.n_calls == 60:
             raise KeyboardInterrupt
         return 2 * (raw - target)
 
@@ -581,6 +669,21 @@ def test_warm_start_keeps_the_precision():
     assert estimator.fit(IRIS)._theta.dtype == np.float32
 
 
+def test_warm_start_takes_the_columns_it_knows():
+    pd = pytest.importorskip("pandas")
+    frame = pd.DataFrame(IRIS, columns=list("abcd"))
+    estimator = make(warm_start=True).fit(frame)
+    before = estimator._theta
+    for columns in (list("badc"), list("abce")):
+        other = frame.set_axis(columns, axis=1)[sorted(columns)[::-1]]
+        with pytest.raises(ValueError, match="feature names should match"):
+            estimator.fit(other)
+    with pytest.raises(ValueError, match="feature names should match"):
+        estimator.fit(frame[["a", "b", "c"]])
+    assert estimator._theta is before
+    estimator.fit(frame)
+
+
 @both
 def test_partial_fit_learns(cls):
     estimator = make(cls)
@@ -622,16 +725,61 @@ def test_partial_fit_needs_a_minibatch_solver(solver):
         make(solver=solver).partial_fit(IRIS)
 
 
+def assert_unchanged(estimator, before):
+    """Compare all that an estimator holds with what it held, draws included."""
+    assert vars(estimator) == before[0]
+    state = before[0]["_rng"].get_state()
+    assert_array_equal(state[1], before[1][1])
+    assert state[2:] == before[1][2:]
+
+
+def held_by(estimator):
+    return dict(vars(estimator)), estimator._rng.get_state()
+
+
 @both
-def test_partial_fit_that_diverges_changes_nothing(cls):
-    params = {"solver": "sgd", "batch_size": 1, "clip_norm": None}
+@pytest.mark.parametrize("rate", [1e200, 1e9])
+@pytest.mark.parametrize("batch_size", [1, 150])
+def test_partial_fit_that_diverges_changes_nothing(cls, rate, batch_size):
+    """Be it in the only step, after which no other would notice."""
+    params = {"solver": "sgd", "clip_norm": None, "learning_rate_init": 1e-3}
+    params["batch_size"] = batch_size
     estimator = make(cls, hidden_layer_sizes=(), **params).partial_fit(IRIS)
-    before = dict(vars(estimator))
-    estimator.set_params(learning_rate_init=1e200)
+    expected = pickle.loads(pickle.dumps(estimator)).partial_fit(IRIS)
+    estimator.set_params(learning_rate_init=rate)
+    before = held_by(estimator)
     with pytest.warns(ConvergenceWarning, match="infinite or NaN in iteration 2"):
         estimator.partial_fit(IRIS)
-    assert vars(estimator) == before | {"learning_rate_init": 1e200}
-    estimator.set_params(learning_rate_init=0.01).partial_fit(IRIS)
+    assert_unchanged(estimator, before)
+    estimator.set_params(learning_rate_init=1e-3).partial_fit(IRIS)
+    assert estimator.n_iter_ == 2
+    assert_array_equal(estimator._theta, expected._theta)
+
+
+@both
+def test_partial_fit_that_is_interrupted_changes_nothing(cls):
+    estimator = make(cls, loss=Interrupting(), batch_size=10).partial_fit(IRIS)
+    before = held_by(estimator)
+    estimator.loss.n_calls = 50
+    with pytest.raises(KeyboardInterrupt):
+        estimator.partial_fit(IRIS)
+    assert_unchanged(estimator, before)
+
+
+def test_first_partial_fit_that_fails_gives_back_its_draws():
+    rng = np.random.RandomState(0)
+    loss = Interrupting()
+    loss.n_calls = 55
+    with pytest.raises(KeyboardInterrupt):
+        make(loss=loss, batch_size=10, random_state=rng).partial_fit(IRIS)
+    assert rng.uniform() == np.random.RandomState(0).uniform()
+
+
+def test_a_batch_that_is_hard_is_not_divergence():
+    estimator = make().partial_fit(IRIS)
+    far = IRIS.copy()
+    far[-5:] *= 1e4
+    estimator.partial_fit(far)
     assert estimator.n_iter_ == 2
 
 
@@ -646,17 +794,95 @@ def test_first_partial_fit_that_diverges_leaves_the_start():
 
 def test_partial_fit_follows_changed_parameters():
     estimator = make().partial_fit(IRIS)
-    estimator.set_params(solver="sgd", loss="huber").partial_fit(IRIS)
+    estimator.set_params(solver="sgd", loss="huber", noise=0.3, alpha=0.1)
+    estimator.partial_fit(IRIS)
     assert estimator.solver_ == "sgd"
     assert type(estimator._model.loss) is Huber
-    for change in (
-        {"hidden_layer_sizes": (9,)},
-        {"n_components": 3},
-        {"activation": "relu"},
-        {"loss": "poisson"},
-    ):
-        with pytest.raises(ValueError, match="cannot go on with another architecture"):
-            pickle.loads(pickle.dumps(estimator)).set_params(**change).partial_fit(IRIS)
+    assert estimator.noise_ == (0.3, 0.3)
+    assert estimator.alpha_ == 0.1
+    estimator.set_params(noise=None).partial_fit(IRIS)
+    assert estimator.noise_ is None
+
+
+@both
+@pytest.mark.parametrize("method", ["partial_fit", "fit"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden_layer_sizes": (9,)}, "another architecture"),
+        ({"n_components": 3}, "another architecture"),
+        ({"activation": "relu"}, "another architecture"),
+        ({"code_activation": "relu"}, "another architecture"),
+        ({"output_activation": "relu"}, "another architecture"),
+        ({"linear_path": True}, "another architecture"),
+        ({"loss": "poisson"}, "another architecture"),
+        ({"scaling": None}, "scaling must stay '.*', .* got None"),
+    ],
+)
+def test_training_goes_on_only_with_what_was_fitted(cls, method, change, message):
+    estimator = make(cls, warm_start=True).partial_fit(IRIS)
+    estimator.set_params(**change)
+    expected = dict(vars(estimator))
+    with pytest.raises(ValueError, match=message):
+        getattr(estimator, method)(IRIS)
+    assert vars(estimator) == expected
+
+
+def test_partial_fit_keeps_its_stream_of_draws():
+    rng = np.random.RandomState(0)
+    for state, other in ((0, 1), (0, None), (0, rng), (rng, 0)):
+        estimator = make(random_state=state).partial_fit(IRIS)
+        estimator = pickle.loads(pickle.dumps(estimator)).partial_fit(IRIS)
+        estimator.set_params(random_state=other)
+        with pytest.raises(ValueError, match="random_state must stay the same"):
+            estimator.partial_fit(IRIS)
+    # After `fit` another stream begins.
+    make().fit(IRIS).set_params(random_state=1).partial_fit(IRIS)
+
+
+@both
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"learning_rate_init": -1.0},
+        {"solver": "newton"},
+        {"alpha": -5},
+        {"momentum": 5},
+        {"batch_size": -3},
+        {"max_iter": 0},
+        {"noise": np.array(2.0)},
+    ],
+)
+def test_every_partial_fit_checks_the_parameters(cls, change):
+    estimator = make(cls).partial_fit(IRIS)
+    estimator.set_params(**change)
+    before = held_by(estimator)
+    with pytest.raises(ValueError, match=f"{next(iter(change))}"):
+        estimator.partial_fit(IRIS)
+    assert_unchanged(estimator, before)
+
+
+@pytest.mark.parametrize("n_rows", [20, 100])
+def test_noise_auto_of_partial_fit_does_not_depend_on_the_first_rows(n_rows):
+    estimator = AutoencoderOutlierDetector(random_state=0).partial_fit(IRIS[:n_rows])
+    assert estimator.noise_ == (0.1, 1.0)
+    assert estimator.n_components_ == 4
+    # What `fit` has decided stays.
+    few = AutoencoderOutlierDetector(max_iter=2, random_state=0).fit(IRIS[:20])
+    assert few.noise_ is None
+    assert few.partial_fit(IRIS).noise_ is None
+
+
+def test_partial_fit_says_something_if_asked(capsys):
+    estimator = make(verbose=2)
+    for _ in range(4):
+        estimator.partial_fit(IRIS)
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.partition(" (")[0] for line in lines] == [
+        "Pass 2 over 150 rows",
+        "Pass 4 over 150 rows",
+    ]
+    assert lines[1].endswith(f"loss = {estimator.loss_:.6g}")
 
 
 # Latent size
@@ -671,6 +897,31 @@ def test_n_components():
         estimator = make().set_params(n_components=fraction).fit(X)
         assert estimator.n_components_ == PCA(fraction).fit(X).n_components_
         assert estimator.transform(X).shape[1] == estimator.n_components_
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [((100, 30), 8), ((5, 30), 4), ((20, 600), 19), ((200, 600), 128)],
+)
+def test_n_components_auto_looks_at_the_rows_too(shape, expected):
+    X = np.random.RandomState(0).normal(size=shape)
+    estimator = make(max_iter=1).set_params(n_components="auto")
+    assert fit_quietly(estimator, X).n_components_ == expected
+    # More rows may come.
+    first = clone(estimator).partial_fit(X).n_components_
+    assert first == min(128, -(-shape[1] // 4))
+
+
+def test_wide_data_take_little_memory():
+    import tracemalloc
+
+    X = np.random.RandomState(0).normal(size=(100, 20_000))
+    estimator = AutoencoderTransformer(max_iter=1, random_state=0)
+    tracemalloc.start()
+    estimator.fit(X)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 2**30
 
 
 # Losses and activations
@@ -727,6 +978,44 @@ def test_a_loss_object_is_as_good_as_its_name():
     assert (make(loss=Huber(0.1)).fit(IRIS)._theta != named._theta).any()
 
 
+@pytest.mark.parametrize("solver", ["lbfgs", "adam"])
+@pytest.mark.parametrize("scaling", [None, "global"])
+def test_a_loss_cannot_write_into_the_data(solver, scaling):
+    class Careless(Loss):
+        def elementwise(self, target, raw):
+            target -= raw
+            return target**2
+
+        def gradient(self, target, raw):
+            return 2 * (raw - target)
+
+    X = IRIS.copy()
+    with pytest.raises(ValueError, match="read-only"):
+        make(loss=Careless(), solver=solver, scaling=scaling).fit(X)
+    assert_array_equal(X, IRIS)
+
+
+def test_a_loss_may_have_an_activation_of_its_own():
+    class Rooted(Loss):
+        output_activation = "square"
+
+        def elementwise(self, target, raw):
+            return (raw**2 - target) ** 2
+
+        def gradient(self, target, raw):
+            return 4 * raw * (raw**2 - target)
+
+        def predict(self, raw):
+            return raw**2
+
+        def link(self, prediction):
+            return np.sqrt(np.maximum(prediction, 0))
+
+    estimator = make(loss=Rooted(), max_iter=200).fit(IRIS)
+    assert estimator.reconstruct(IRIS).min() >= 0
+    assert estimator.score(IRIS) > 0.5
+
+
 def test_a_loss_in_another_precision_is_fine():
     class Careless(Loss):
         shift_invariant = True
@@ -773,7 +1062,7 @@ BAD_PARAMETERS = [
     ({"hidden_layer_sizes": -1}, "hidden_layer_sizes"),
     ({"hidden_layer_sizes": "wide"}, "hidden_layer_sizes"),
     ({"hidden_layer_sizes": [[3], [4]]}, "hidden_layer_sizes"),
-    ({"activation": "sigmoid"}, "activation"),
+    ({"activation": "sigmoid"}, "Did you mean 'logistic'?"),
     ({"code_activation": "exp"}, "code_activation"),
     ({"output_activation": "softmax"}, "output_activation"),
     ({"output_activation": "exp"}, "output_activation"),
@@ -781,7 +1070,12 @@ BAD_PARAMETERS = [
         {"output_activation": "tanh", "loss": "poisson"},
         "output_activation with loss='poisson' must be 'auto' or 'exp', got 'tanh'",
     ),
-    ({"loss": "mse"}, "loss"),
+    ({"loss": "mse"}, "Did you mean 'squared_error'?"),
+    ({"loss": "squared_eror"}, "Did you mean 'squared_error'?"),
+    ({"solver": "rmsprop"}, "{'auto', 'svd', 'lbfgs', 'adam', 'sgd'}. Got 'rmsprop' "),
+    ({"noise": np.array(2.0)}, "noise must be .* a pair"),
+    ({"noise": [0.1, 0.2, 0.3]}, "noise must be .* a pair"),
+    ({"noise": ["a", "b"]}, "noise must be .* a pair"),
     ({"loss": object()}, "loss"),
     ({"loss": Huber}, "loss must be a name or an object"),
     ({"loss": Huber("wide")}, "delta of Huber must be a number above 0, got 'wide'"),
@@ -810,6 +1104,35 @@ BAD_PARAMETERS = [
     ({"random_state": "seed"}, "random_state"),
 ]
 
+NOT_SQUARE = "must return an array of the shape of what it gets"
+
+
+class OneForEachRow(Loss):
+    def elementwise(self, target, raw):
+        return ((raw - target) ** 2).mean(axis=1)
+
+    def gradient(self, target, raw):
+        return raw - target
+
+
+class OneForAll(OneForEachRow):
+    def elementwise(self, target, raw):
+        return (raw - target) ** 2
+
+    def gradient(self, target, raw):
+        return (raw - target).mean()
+
+
+class WithoutPredict(OneForEachRow):
+    output_activation = "foo"
+
+
+BAD_PARAMETERS += [
+    ({"loss": OneForEachRow()}, f"elementwise of the loss OneForEachRow {NOT_SQUARE}"),
+    ({"loss": OneForAll()}, f"gradient of the loss OneForAll {NOT_SQUARE}"),
+    ({"loss": WithoutPredict()}, "output_activation='foo', so it must define predict"),
+]
+
 BAD_DATA = [
     (np.where(IRIS > 7, np.nan, IRIS), {}, "NaN"),
     (np.where(IRIS > 7, np.inf, IRIS), {}, "infinity"),
@@ -819,8 +1142,10 @@ BAD_DATA = [
     (IRIS[:, :0], {}, "0 feature"),
     (IRIS[:1], {}, "minimum of 2 is required"),
     (IRIS, {"loss": "binary_cross_entropy"}, r"X must be in \[0, 1\], got"),
-    (-IRIS, {"loss": "poisson"}, "X must not be negative, got"),
+    (-IRIS, {"loss": "poisson"}, "Negative values in data.*got values down to -"),
     (IRIS * 1e200, {}, "overflows"),
+    (np.ma.masked_greater(IRIS, 7), {}, "X has masked cells"),
+    (csr_array(IRIS), {}, r"dense data is required.*sparse_threshold=0"),
 ]
 
 

@@ -5,11 +5,15 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer
 from sklearn.metrics import roc_auc_score
+from sklearn.preprocessing import StandardScaler
 
-from sklearn_ae import AutoencoderOutlierDetector
+from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer
 
 X, Y = load_breast_cancer(return_X_y=True)
 BENIGN, MALIGNANT = X[Y == 1], X[Y == 0]
+
+# Where convergence is not the point
+quiet = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
 
 def make(**params):
@@ -98,6 +102,22 @@ def test_weighted_threshold_is_that_of_repeated_rows(contamination):
     assert_allclose(weighted.offset_, repeated.offset_, rtol=1e-6)
 
 
+@quiet
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("factor", [1 / 3, 0.1, 7, 1e-20])
+def test_only_ratios_of_weights_matter_for_scores(dtype, factor):
+    for seed in range(3):
+        rng = np.random.RandomState(seed)
+        rows, weight = rng.normal(size=(50, 5)).astype(dtype), rng.uniform(1, 3, 50)
+        for weights in (np.ones(50), np.floor(weight), weight):
+            detector = AutoencoderOutlierDetector(max_iter=2, random_state=0)
+            scores = detector.fit(rows, sample_weight=weights).score_samples(rows)
+            offset = detector.offset_
+            detector.fit(rows, sample_weight=factor * weights)
+            assert_allclose(detector.score_samples(rows), scores, rtol=1e-5)
+            assert_allclose(detector.offset_, offset, rtol=1e-5)
+
+
 @pytest.mark.parametrize("contamination", [0, -0.1, 0.51, 1, "Auto", None, np.nan])
 def test_bad_contamination(contamination):
     with pytest.raises(ValueError, match="contamination"):
@@ -155,6 +175,25 @@ def test_p_values_of_fresh_rows_are_uniform():
     assert_allclose(far, 1 / (m + 1))
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_p_values_with_weights_are_at_most_one(dtype):
+    for seed in range(5):
+        rng = np.random.RandomState(seed)
+        rows, weight = rng.normal(size=(600, 4)).astype(dtype), rng.uniform(0.1, 3, 600)
+        detector = AutoencoderOutlierDetector(max_iter=2, random_state=0)
+        p = detector.fit(rows, sample_weight=weight).p_values(rows)
+        assert_allclose(p.max(), 1)
+        assert p.max() <= 1
+
+
+@pytest.mark.parametrize("early_stopping", ["auto", True])
+def test_a_weird_validation_fraction_is_just_small(early_stopping):
+    params = {"early_stopping": early_stopping, "validation_fraction": 1e-320}
+    detector = AutoencoderOutlierDetector(max_iter=2, random_state=0, **params)
+    aside = detector.fit(normal_rows(100, 0)).calibration_scores_
+    assert aside is None if early_stopping == "auto" else len(aside) == 1
+
+
 def test_p_values_and_labels_agree():
     detector = AutoencoderOutlierDetector(contamination=0.1, max_iter=5, random_state=0)
     detector.fit(normal_rows(1000, 0))
@@ -174,7 +213,7 @@ def test_rows_set_aside_stop_the_training_only_if_asked_to():
     assert len(detector.validation_loss_curve_) == detector.n_iter_ < 40
 
 
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@quiet
 def test_the_penalty_is_that_of_a_prior():
     rows = normal_rows(100, 0)
     detector = AutoencoderOutlierDetector(max_iter=5, random_state=0)
@@ -211,6 +250,18 @@ def test_contributions_of_all_parts_add_up(score_parts, dtype):
     scores = detector.score_samples(data)
     assert (scores <= 0).all()
     assert_allclose(contributions.sum(axis=1), scores, rtol=1e-7, atol=1e-9)
+
+
+@quiet
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_contributions_add_up_where_rows_fill_few_of_many_dimensions(dtype):
+    rng = np.random.RandomState(0)
+    rows = (rng.normal(size=(100, 1)) @ rng.normal(size=(1, 300))).astype(dtype)
+    detector = AutoencoderOutlierDetector(max_iter=2, random_state=0).fit(rows)
+    contributions = detector.score_contributions(rows)
+    assert_allclose(
+        contributions.sum(axis=1), detector.score_samples(rows), rtol=1e-9, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -298,3 +349,45 @@ def test_constant_rows_have_no_outliers_among_them():
     assert_allclose(detector.score_samples(rows), 0, atol=1e-6)
     assert (detector.predict(rows) == 1).all()
     assert (detector.predict(rows + 1) == -1).all()
+
+
+# Columns that are nearly always one value
+
+
+def with_rare_flags(n_rows, seed, share=0.003):
+    """Return normal rows of 6 columns, and 60 more that are nearly always zero."""
+    rng = np.random.RandomState(seed)
+    flags = (rng.uniform(size=(n_rows, 60)) < share) * rng.uniform(0.5, 2, (n_rows, 60))
+    return np.c_[normal_rows(n_rows, seed), 0.01 * flags]
+
+
+@pytest.mark.parametrize("standardised", [False, True])
+def test_nearly_constant_columns_do_not_rule_the_score(standardised):
+    train, fresh = with_rare_flags(2000, 0), with_rare_flags(1000, 1)
+    strange = with_rare_flags(50, 2)
+    strange[:, :6] = np.random.RandomState(3).normal(scale=6, size=(50, 6))
+    if standardised:
+        scaler = StandardScaler().fit(train)
+        train, fresh, strange = map(scaler.transform, (train, fresh, strange))
+    outlier = np.r_[np.zeros(1000), np.ones(50)]
+    aurocs = {}
+    for scaling in ("auto", "per_feature"):
+        detector = AutoencoderOutlierDetector(scaling=scaling, random_state=0)
+        scores = detector.fit(train).score_samples(np.r_[fresh, strange])
+        aurocs[scaling] = roc_auc_score(outlier, -scores)
+    assert aurocs["auto"] > 0.97 > aurocs["per_feature"] + 0.02
+
+
+@pytest.mark.parametrize("units", [1, 1e6])
+def test_scaling_auto_is_the_deviation_where_columns_vary(units):
+    rows = np.c_[normal_rows(500, 0) * [units, 1, 1, 1, 1, 1], np.zeros(500)]
+    rows[::10, -1] = 3
+    weight = np.random.RandomState(0).randint(1, 4, 500)
+    detector = AutoencoderOutlierDetector(max_iter=2, random_state=0)
+    detector.fit(rows, sample_weight=weight)
+    repeated = rows.repeat(weight, axis=0)
+    varies = repeated != np.quantile(repeated, 0.5, axis=0, method="inverted_cdf")
+    assert_allclose(detector.scale_, repeated.std(axis=0) / varies.mean(axis=0))
+    assert_allclose(detector.scale_[:-1], repeated.std(axis=0)[:-1], rtol=0.01)
+    with pytest.raises(ValueError, match="'scaling' parameter of AutoencoderTransf"):
+        AutoencoderTransformer(scaling="auto").fit(rows)

@@ -3,7 +3,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn import config_context
 
-from sklearn_ae._rows import BLOCK_BYTES, Rows, block_length
+from sklearn_ae._rows import BLOCK_BYTES, Rows, block_length, streaming_length
 
 X = np.arange(30.0).reshape(10, 3)
 
@@ -48,4 +48,5 @@ def test_block_length_is_bounded(row_bytes):
     length = block_length(row_bytes)
     assert length == max(1, BLOCK_BYTES // row_bytes)
     with config_context(working_memory=1):
-        assert block_length(row_bytes) == max(1, 2**20 // row_bytes)
+        assert streaming_length(row_bytes) == max(1, 2**20 // row_bytes)
+        assert block_length(row_bytes) == length

@@ -1,11 +1,20 @@
+import multiprocessing
+import os
+import signal
+import time
 import warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Barrier, local
 
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_iris
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from sklearn_ae import AutoencoderTransformer
+from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer
 from sklearn_ae._losses import SquaredError
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
@@ -13,8 +22,13 @@ from sklearn_ae._objective import Objective
 from sklearn_ae._penalties import ElasticNet
 from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling
-from sklearn_ae._threads import Sharing, threads
+from sklearn_ae._threads import BlasLimit, Sharing, one_blas_thread, threads
 from sklearn_ae._training import choose_sharing
+
+IRIS = load_iris().data
+
+needs_signals = pytest.mark.skipif(os.name != "posix", reason="no such signals")
+needs_forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks")
 
 
 def blas_threads():
@@ -88,10 +102,234 @@ def sharing(solver, n_rows, n_features, hidden, **params):
 
 
 def test_only_what_is_large_is_shared_out():
-    assert sharing("svd", 1000, 10, ()) is Sharing.PRODUCTS
+    assert sharing("svd", 1000, 10, ()) is Sharing.NOTHING
+    assert sharing("svd", 1000, 1000, ()) is Sharing.PRODUCTS
     assert sharing("adam", 10**6, 30, (16,)) is Sharing.NOTHING
     assert sharing("lbfgs", 1000, 30, (16,)) is Sharing.NOTHING
     assert sharing("lbfgs", 9000, 784, (128, 64, 32)) is Sharing.ROWS
     assert sharing("adam", 9000, 784, (128, 64, 32)) is Sharing.PRODUCTS
     # Threads that wait for each other in small products would take most of the time.
     assert sharing("adam", 400, 784, (128, 64, 32)) is Sharing.NOTHING
+
+
+# Limits that overlap
+
+
+@pytest.fixture
+def two_blas_threads():
+    """Two threads for BLAS, on any machine, controlled by no thread in particular."""
+    blas = ThreadpoolController().select(user_api="blas")
+    before = blas.info()
+    for library in blas.lib_controllers:
+        library.set_num_threads(2)
+    with blas.limit(limits=None):
+        pass
+    if blas_threads() != {2}:
+        pytest.skip("BLAS has no threads to limit")
+    yield
+    for library, info in zip(blas.lib_controllers, before, strict=True):
+        library.set_num_threads(info["num_threads"])
+    with blas.limit(limits=None):
+        pass
+
+
+def test_overlapping_fits_give_the_threads_back(two_blas_threads):
+    estimators = [AutoencoderTransformer(2, max_iter=2, random_state=0)] * 8
+    for _ in range(10):
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda estimator: clone(estimator).fit(IRIS), estimators))
+        assert blas_threads() == {2}
+
+
+@pytest.mark.parametrize("first_out", [0, 1])
+def test_the_last_to_leave_gives_the_threads_back(two_blas_threads, first_out):
+    inside, left = Barrier(2), Barrier(2)
+    seen = {}
+
+    def stay(number):
+        with one_blas_thread():
+            inside.wait()
+            seen[number] = blas_threads()
+            if number != first_out:
+                left.wait()
+                seen["one has left"] = blas_threads()
+        if number == first_out:
+            left.wait()
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(stay, range(2)))
+    assert seen == {0: {1}, 1: {1}, "one has left": {1}}
+    assert blas_threads() == {2}
+
+
+def test_after_a_fit_any_thread_may_set_a_limit(two_blas_threads):
+    AutoencoderTransformer(2, max_iter=2, random_state=0).fit(IRIS)
+
+    def limited():
+        with threadpool_limits(1, user_api="blas"):
+            return blas_threads()
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(limited).result() == {1}
+    assert blas_threads() == {2}
+
+
+def test_a_limit_that_another_thread_has_set_is_not_restored(two_blas_threads):
+    """What was not changed is not put back: the other thread will see to it."""
+    entered, left = Barrier(2), Barrier(2)
+
+    def overlap():
+        with one_blas_thread():
+            entered.wait()
+            left.wait()
+
+    with ThreadPoolExecutor(1) as pool:
+        with threadpool_limits(1, user_api="blas"):
+            done = pool.submit(overlap)
+            entered.wait()
+        left.wait()
+        done.result()
+    assert blas_threads() == {2}
+
+
+@needs_signals
+def test_ctrl_c_at_any_moment_gives_the_threads_back(two_blas_threads):
+    def interrupt(signum, frame):
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    rng, n_interrupts = np.random.RandomState(0), 0
+    try:
+        for _ in range(500):
+            try:
+                signal.setitimer(signal.ITIMER_REAL, rng.uniform(1e-6, 2e-4))
+                for _ in range(100):
+                    with one_blas_thread():
+                        pass
+                time.sleep(0.01)
+            except KeyboardInterrupt:
+                n_interrupts += 1
+            assert blas_threads() == {2}
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+    assert n_interrupts == 500
+
+
+class FakeLibrary:
+    """A BLAS with one limit for all threads, or one for each as under OpenMP."""
+
+    def __init__(self, per_thread):
+        self.threading_layer = "openmp" if per_thread else "pthreads"
+        self._limits = local() if per_thread else type("Limits", (), {})()
+
+    @property
+    def num_threads(self):
+        return getattr(self._limits, "n", 4)
+
+    def set_num_threads(self, n):
+        self._limits.n = n
+
+
+class FakeController:
+    def __init__(self, library):
+        self.lib_controllers = [library]
+
+    def info(self):
+        return [
+            {"num_threads": library.num_threads} for library in self.lib_controllers
+        ]
+
+    @contextmanager
+    def limit(self, limits):
+        yield
+
+
+@pytest.mark.parametrize("per_thread", [False, True])
+def test_each_kind_of_limit_is_given_back(per_thread):
+    library = FakeLibrary(per_thread)
+    limit = BlasLimit(lambda: FakeController(library))
+    inside, left = Barrier(2), Barrier(2)
+
+    def stay(number):
+        with limit():
+            inside.wait()
+            limited = library.num_threads
+            if number:
+                left.wait()
+        after = library.num_threads
+        if not number:
+            left.wait()
+        return limited, after
+
+    with ThreadPoolExecutor(2) as pool:
+        (limited, after), (limited_too, last) = pool.map(stay, range(2))
+    assert limited == limited_too == 1
+    assert last == 4
+    # The first to leave sets its own limit, or leaves the common one to the other.
+    assert after == (4 if per_thread else 1)
+
+
+def in_a_fork(function, *args):
+    """Return what a function returns in a forked process, within a minute."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=lambda: sender.send(function(*args)))
+    with warnings.catch_warnings():
+        # Forks and threads: what is tested is that nothing hangs.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        process.start()
+    if not receiver.poll(60):
+        process.kill()
+        pytest.fail("the forked process hangs")
+    result = receiver.recv()
+    process.join()
+    return result
+
+
+@needs_forks
+def test_a_detector_works_in_a_fork_after_many_rows():
+    X = np.random.RandomState(0).normal(size=(20_000, 10))
+    detector = AutoencoderOutlierDetector(max_iter=1, random_state=0).fit(X[:1000])
+    expected = detector.score_samples(X)
+    assert_array_equal(in_a_fork(detector.score_samples, X), expected)
+    refitted = in_a_fork(lambda: clone(detector).fit(X[:1000]).score_samples(X))
+    assert_array_equal(refitted, expected)
+
+
+@needs_forks
+def test_a_fork_in_the_middle_of_a_fit_limits_and_gives_back(two_blas_threads):
+    def fit():
+        AutoencoderTransformer(2, max_iter=2, random_state=0).fit(IRIS)
+        return blas_threads()
+
+    with ThreadPoolExecutor(1) as pool:
+        entered, left = Barrier(2), Barrier(2)
+
+        def stay():
+            with one_blas_thread():
+                entered.wait()
+                left.wait()
+
+        done = pool.submit(stay)
+        entered.wait()
+        assert in_a_fork(fit) == {2}
+        left.wait()
+        done.result()
+
+
+@pytest.mark.parametrize("method", ["partial_fit", "transform", "score", "predict"])
+def test_every_entry_limits_blas(two_blas_threads, method, monkeypatch):
+    X = np.random.RandomState(0).normal(size=(500, 40))
+    detector = AutoencoderOutlierDetector(max_iter=1, random_state=0).fit(X)
+    seen = []
+    forward = type(detector._model.network).forward_calls
+
+    def watched(*args, **kwargs):
+        seen.append(blas_threads())
+        return forward(*args, **kwargs)
+
+    monkeypatch.setattr(type(detector._model.network), "forward_calls", watched)
+    getattr(detector, method)(X)
+    assert seen and all(threads == {1} for threads in seen)
+    assert blas_threads() == {2}
