@@ -302,6 +302,7 @@ def train_once(
     """
     model, rows, _ = _scaled_ahead(model, rows, None)
     objective = _objective(params, model, theta, rng, noise, alpha, map_parts)
+    optimizer.change(*_optimizer_parameters(params, type(optimizer)))
     before = theta.copy()
     value = run_epoch(
         _batches(params, objective, rows, rng),
@@ -337,11 +338,14 @@ def choose_clip_norm(params, solver):
 
 def make_optimizer(params, solver, theta):
     """Return an optimizer in its initial state."""
-    if solver == "adam":
-        return Adam(
-            theta.size, theta.dtype, params.beta_1, params.beta_2, params.epsilon
-        )
-    return SGD(theta.size, theta.dtype, params.momentum, params.nesterovs_momentum)
+    kind = Adam if solver == "adam" else SGD
+    return kind(theta.size, theta.dtype, *_optimizer_parameters(params, kind))
+
+
+def _optimizer_parameters(params, kind):
+    if kind is Adam:
+        return params.beta_1, params.beta_2, params.epsilon
+    return params.momentum, params.nesterovs_momentum
 
 
 def make_schedule(params, solver, n_epochs):

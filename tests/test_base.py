@@ -804,6 +804,30 @@ def test_partial_fit_follows_changed_parameters():
     assert estimator.noise_ is None
 
 
+@pytest.mark.parametrize(
+    ("solver", "change"),
+    [
+        ("sgd", {"momentum": 0.5}),
+        ("sgd", {"nesterovs_momentum": False}),
+        ("adam", {"beta_1": 0.5}),
+        ("adam", {"beta_2": 0.5}),
+        ("adam", {"epsilon": 1.0}),
+        ("adam", {"learning_rate_init": 0.1}),
+        ("adam", {"clip_norm": 1e-3}),
+        ("adam", {"batch_size": 7}),
+        ("adam", {"n_accumulate": 3}),
+        ("adam", {"l1_ratio": 1.0}),
+        ("adam", {"shuffle": False}),
+        ("adam", {"solver": "sgd"}),
+    ],
+)
+def test_what_may_change_has_an_effect(solver, change):
+    estimator = make(solver=solver, alpha=0.1, batch_size=32).partial_fit(IRIS)
+    same = pickle.loads(pickle.dumps(estimator)).partial_fit(IRIS)
+    estimator.set_params(**change).partial_fit(IRIS)
+    assert (estimator._theta != same._theta).any()
+
+
 @both
 @pytest.mark.parametrize("method", ["partial_fit", "fit"])
 @pytest.mark.parametrize(
