@@ -29,10 +29,9 @@ from ._scaling import fit_scaling, mean_and_variance
 from ._solvers import SGD, Adam, Outcome
 from ._statistics import varying_share
 from ._threads import (
-    SMALL_PRODUCT,
     Sharing,
-    share_decomposition,
-    share_products,
+    choose_for_decomposition,
+    choose_for_products,
     threads,
 )
 from ._training import (
@@ -46,6 +45,7 @@ from ._training import (
     make_loss,
     make_network,
     make_optimizer,
+    optimizer_parameters,
     split,
     train,
     train_once,
@@ -55,33 +55,24 @@ FLOAT_DTYPES = [np.float64, np.float32]
 
 
 @contextmanager
-def _all_or_nothing(estimator):
-    """Leave the estimator as it was if anything goes wrong; yields what undoes all."""
+def _all_or_nothing(estimator, rng=None):
+    """Leave the estimator as it was if anything goes wrong; yields what undoes all.
+
+    So is `rng`, what the estimator draws from, if it is given.
+    """
     before = vars(estimator).copy()
+    state = rng and rng.get_state(legacy=False)
 
     def undo():
         vars(estimator).clear()
         vars(estimator).update(before)
+        if rng:
+            rng.set_state(state)
 
     try:
         yield undo
     except BaseException:
         undo()
-        raise
-
-
-@contextmanager
-def _taken_back(rng):
-    """Take back what was drawn if anything goes wrong; yields what takes it back."""
-    before = rng.get_state(legacy=False)
-
-    def take_back():
-        rng.set_state(before)
-
-    try:
-        yield take_back
-    except BaseException:
-        take_back()
         raise
 
 
@@ -94,6 +85,20 @@ def _insist_on_interrupt():
     previous, _last_interrupt = _last_interrupt, time.monotonic()
     if _last_interrupt - previous < 5:
         raise KeyboardInterrupt
+
+
+def _refuse_sparse_and_masked(X):
+    if issparse(X):
+        raise TypeError(
+            "Sparse data was passed for X, but dense data is required: X.toarray(), or "
+            "in a pipeline ColumnTransformer(sparse_threshold=0) or, without one, "
+            "OneHotEncoder(sparse_output=False)."
+        )
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(
+            "X has masked cells, but all values are required; X.filled(value) or "
+            "sklearn.impute.SimpleImputer fills them."
+        )
 
 
 def _supports_partial_fit(estimator):
@@ -118,7 +123,8 @@ class BaseAutoencoder(
     _theta: np.ndarray
     _optimizer: Adam | SGD | None = None
     _rng: np.random.RandomState | None = None
-    _seed: int | np.random.RandomState | None = None
+    _rng_from: int | np.random.RandomState | None
+    _optimizer_made_with: tuple
     _fitted_scaling: str | None
     n_components_: int
     n_features_in_: int
@@ -176,7 +182,7 @@ class BaseAutoencoder(
             rng = check_random_state(self.random_state)
             self.noise_ = choose_noise(self, len(rows))
             self.alpha_ = choose_alpha(self, self.noise_, len(rows) * rows.n_features)
-            with threads(share_decomposition(rows.n_features)):
+            with threads(choose_for_decomposition(rows.n_features)):
                 self._start(rows, rng, warm, len(rows))
                 self.solver_ = choose_solver(
                     self, self._model, self.noise_, self.alpha_
@@ -201,11 +207,11 @@ class BaseAutoencoder(
                     map_parts=map_parts,
                 )
             self._store(solution, value)
-            self._finish(rows, training, calibration, rng)
+            with threads(Sharing.NOTHING):
+                self._finish(rows, training, calibration, rng)
         return self
 
     @available_if(_supports_partial_fit)
-    @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
     ) -> Self:
@@ -217,13 +223,19 @@ class BaseAutoencoder(
         rows may follow, "auto" decides for `noise` and `n_components` as if there were
         many, and for `alpha` as if there were infinitely many.
 
+        There has to be a `solver` with minibatches: "adam", "sgd" or "auto", which is
+        "adam". Ctrl-C raises KeyboardInterrupt, and the estimator stays as before the
+        call.
+
         Between calls, also after `fit`, these parameters may change, with effect from
         the next call: `noise`, `alpha`, `l1_ratio`, `solver`, `batch_size`,
-        `n_accumulate`, `shuffle`, `verbose`, all that have to do with the learning
-        rate, the momentum or `clip_norm`, and `loss`, if the output stays what it is.
-        What makes the network (`n_components`, `hidden_layer_sizes`, `linear_path` and
-        the activations), `scaling` and `random_state` may not. The others are of no use
-        here.
+        `n_accumulate`, `shuffle`, `verbose`, `clip_norm`, those of the learning rate,
+        of momentum and moments, and `loss`, if the output stays what it is. What makes
+        the network (`n_components`, `hidden_layer_sizes`, `linear_path`, activations)
+        has to stay, where "auto" or a fraction stand for what they first became, and so
+        has `scaling`; `random_state` has to stay from one call to the next. The others
+        are of no use here. With another solver, or other parameters of its moments,
+        these start anew.
 
         Parameters
         ----------
@@ -251,21 +263,25 @@ class BaseAutoencoder(
         -----
         ConvergenceWarning
             If the loss became infinite or NaN, or a thousand times what it was before
-            the call. The estimator stays as before the call, random state included.
+            the call on some of its rows. The estimator stays as before the call, random
+            state included; a first call leaves what training starts from.
         """
+        return self._partial_fit(X, sample_weight)
+
+    # Under this name scikit-learn checks the parameters in every call.
+    @_fit_context(prefer_skip_nested_validation=True)
+    def _partial_fit(self, X, sample_weight):
         first = not self.__sklearn_is_fitted__()
-        with _all_or_nothing(self) as undo, np.errstate(all="ignore"):
-            # scikit-learn does this before the first call only.
-            self._validate_params()
+        rng = self._stream_of_draws()
+        with _all_or_nothing(self, rng) as undo, np.errstate(all="ignore"):
             least = 2 if first else 1
             rows = self._check_training_data(X, sample_weight, reset=first, least=least)
-            rng = self._stream_of_draws()
-            with _taken_back(rng):
-                self._begin_pass(rows, rng, first)
-                if self._step(rows, rng) or first:
+            self._begin_pass(rows, rng, first)
+            if self._take_pass(rows, rng) or first:
+                with threads(Sharing.NOTHING):
                     self._finish_part(rows, rng)
-                else:
-                    undo()
+            else:
+                undo()
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -299,6 +315,7 @@ class BaseAutoencoder(
             as everywhere in scikit-learn.
         """
         check_is_fitted(self)
+        _refuse_sparse_and_masked(X)
         codes = check_array(X, dtype=FLOAT_DTYPES, input_name="X")
         if codes.shape[1] != self.n_components_:
             raise ValueError(
@@ -337,7 +354,7 @@ class BaseAutoencoder(
         -------
         scores : ndarray of shape (n_samples,)
             Minus the mean of the loss over the features, in the units of the data (with
-            ``scaling="per_feature"``, of the scaled data). Always float64.
+            one scale for each feature, of the scaled data). Always float64.
         """
         X = self._check_rows(X, for_loss=True)
         return self._by_blocks(self._row_scores, X)
@@ -352,11 +369,11 @@ class BaseAutoencoder(
                      {\sum_{ij} s_i (\ell(x_{ij}, \bar x_j) - \ell^*_{ij})}
 
         where :math:`\bar x` is the mean of the training data and :math:`\ell^*` the
-        least possible loss. 1 is perfect, 0 is no better than the mean; rows that all
-        are the mean have one of the two. With the
+        least possible loss. 1 is perfect, 0 is no better than the mean. If every
+        row is the mean, the score is 1 if its reconstruction is too, else 0. With the
         squared error it is R2 over all cells, and for a linear autoencoder on its
         training data the sum of PCA's `explained_variance_ratio_`. With
-        ``scaling="per_feature"`` all this is about the scaled data. Scores with
+        one scale for each feature all this is about the scaled data. Scores with
         different losses or scalings cannot be compared.
 
         Parameters
@@ -440,17 +457,15 @@ class BaseAutoencoder(
 
     def _sharing(self, n_rows):
         """Return what threads share out while so many rows go through the network."""
-        largest_product = n_rows * self._model.network.most_weights
-        if largest_product <= SMALL_PRODUCT:
-            return Sharing.PRODUCTS
-        return share_products(largest_product)
+        return choose_for_products(n_rows * self._model.network.largest_layer)
 
-    def _by_blocks(self, function, X):
+    def _by_blocks(self, function, X, sharing=None):
         """Apply ``function(views, block)`` to blocks of rows of bounded memory."""
         views, dtype = self._model.network.views(self._theta), self._theta.dtype
         length = streaming_length(self._model.row_bytes)
+        sharing = sharing or self._sharing(min(len(X), length))
         # Rows far beyond the training data may overflow, and have the loss inf.
-        with threads(self._sharing(min(len(X), length))), np.errstate(all="ignore"):
+        with threads(sharing), np.errstate(all="ignore"):
             first = function(views, in_dtype(X[:length], dtype))
             if len(X) <= length:
                 return first
@@ -487,17 +502,7 @@ class BaseAutoencoder(
 
     def _validated(self, X, **kwargs):
         """Return X as an array of floats, which is X itself where it may be."""
-        if issparse(X):
-            raise TypeError(
-                "Sparse data was passed for X, but dense data is required: X.toarray(),"
-                " or in a pipeline OneHotEncoder(sparse_output=False) and "
-                "ColumnTransformer(sparse_threshold=0)."
-            )
-        if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-            raise ValueError(
-                "X has masked cells, but all values are required; X.filled(value) or "
-                "sklearn.impute.SimpleImputer fills them."
-            )
+        _refuse_sparse_and_masked(X)
         return validate_data(self, X, dtype=FLOAT_DTYPES, **kwargs)
 
     def _check_weights(self, X, sample_weight, dtype):
@@ -508,18 +513,18 @@ class BaseAutoencoder(
         )
         if not weights.any():
             raise ValueError("sample_weight must not be 0 for all rows.")
-        # Only ratios matter: the same ones make the same weights, and no sum overflows.
+        # Only ratios matter: equal ones make equal weights, but for the last digit, and
+        # no sum overflows.
         return (weights / weights.max()).astype(dtype)
 
     def _stream_of_draws(self):
         """Return the random state that all calls of `partial_fit` draw from."""
         if self._rng is None:
-            self._rng = check_random_state(self.random_state)
-            self._seed = self.random_state
-        elif self.random_state != self._seed:
+            return check_random_state(self.random_state)
+        if self.random_state != self._rng_from:
             raise ValueError(
                 "random_state must stay the same between calls of partial_fit, got "
-                f"{self.random_state!r} after {self._seed!r}."
+                f"{self.random_state!r} after {self._rng_from!r}."
             )
         return self._rng
 
@@ -541,20 +546,22 @@ class BaseAutoencoder(
             mean, variance = mean_and_variance(rows)
             self.mean_ = mean.astype(rows.dtype)
             self._fitted_scaling = self.scaling
-            varying = varying_share(rows, rng) if self.scaling == "auto" else 1.0
+            varying = (
+                varying_share(rows, variance, rng) if self.scaling == "auto" else 1.0
+            )
             scaling = fit_scaling(mean, variance, self.scaling, rows.dtype, varying)
             n_components = choose_n_components(self, rows, scaling, self.noise_, n_rows)
         if not warm or self.activation != "auto":
             self.activation_ = choose_activation(self, len(rows))
         network = make_network(self, rows.n_features, n_components, self.activation_)
         model = Model.assemble(network, make_loss(self), scaling)
-        if warm and not model.takes_parameters_of(self._model):
+        if warm and (changes := model.changes_from(self._model)):
             raise ValueError(
-                "Training cannot go on with another architecture: the parameters and X "
-                f"ask for {model}, but what is fitted is {self._model}. To start "
+                f"Training cannot go on with another architecture: {changes}. To start "
                 "over, call fit with warm_start=False."
             )
-        model.check_loss(rows.take([0]).array())
+        if not isinstance(self.loss, str):
+            model.check_loss(rows.take(np.arange(min(2, len(rows)))).array())
         if not warm:
             self._theta = model.initial_theta(self.mean_, rng)
         self.n_components_, self._model = n_components, model
@@ -587,16 +594,16 @@ class BaseAutoencoder(
         validated = [float(unit * value) for value in solution.validation_history]
         self.validation_loss_curve_ = validated or None
         # partial_fit starts anew from here.
-        self._optimizer = self._rng = self._seed = None
+        self._optimizer = self._rng = None
 
     def _begin_pass(self, rows, rng, first):
         """Make or take over what a call of `partial_fit` starts from."""
-        if first or not isinstance(self.noise, str):
-            self.noise_ = choose_noise(self, n_rows=inf)
+        self._rng, self._rng_from = rng, self.random_state
         # There is no end to the rows.
+        self.noise_ = choose_noise(self, inf)
         self.alpha_ = choose_alpha(self, self.noise_, inf)
         if first:
-            with threads(share_decomposition(rows.n_features)):
+            with threads(choose_for_decomposition(rows.n_features)):
                 self._start(rows, rng, warm=False, n_rows=inf)
                 self._start_as_pca(rows)
             self.n_iter_, self.loss_, self.loss_curve_ = 0, nan, []
@@ -604,32 +611,38 @@ class BaseAutoencoder(
         else:
             self._start(rows, rng, warm=True, n_rows=inf)
         solver = "sgd" if self.solver == "sgd" else "adam"
-        if self._optimizer is None or self.solver_ != solver:
+        made_with = solver, *optimizer_parameters(self, solver)
+        if self._optimizer is None or self._optimizer_made_with != made_with:
             self._optimizer = make_optimizer(self, solver, self._theta)
-            self.solver_ = solver
+            self._optimizer_made_with = made_with
+        self.solver_ = solver
 
-    def _step(self, rows, rng):
-        """Take one pass over some rows, on copies; return whether it went well."""
-        theta, optimizer = self._theta.copy(), deepcopy(self._optimizer)
-        start = perf_counter()
+    def _take_pass(self, rows, rng):
+        """Go once through some rows, on copies; return whether it went well."""
+        start, optimizer = perf_counter(), deepcopy(self._optimizer)
         sharing = choose_sharing(self, self.solver_, self._model, rows)
-        with _taken_back(rng) as take_back, threads(sharing) as map_parts:
-            value = train_once(
+        with threads(sharing) as map_parts:
+            theta, value = train_once(
                 self,
                 self.solver_,
                 self._model,
-                theta,
+                self._theta,
                 rows,
                 rng,
                 optimizer,
                 noise=self.noise_,
                 alpha=self.alpha_,
                 map_parts=map_parts,
+                mean=self.mean_,
             )
         if not (isfinite(value) and np.isfinite(theta).all()):
-            take_back()
-            message = Outcome.NON_FINITE.value.format(n_iter=self.n_iter_ + 1)
-            warnings.warn(message, ConvergenceWarning, stacklevel=4)
+            warnings.warn(
+                f"The loss became infinite or NaN in iteration {self.n_iter_ + 1}, or "
+                "far higher than before it; the parameters before that are kept. Lower "
+                "learning_rate_init, set clip_norm, or look for extreme values in X.",
+                ConvergenceWarning,
+                stacklevel=5,
+            )
             return False
         self._theta, self._optimizer = theta, optimizer
         self.n_iter_ += 1
@@ -637,7 +650,7 @@ class BaseAutoencoder(
         self.loss_curve_ = [*self.loss_curve_, self.loss_]
         if self.verbose and self.n_iter_ % self.verbose == 0:
             seconds = perf_counter() - start
-            message = f"Pass {self.n_iter_} over {len(rows)} rows ({seconds:.1f} s)"
+            message = f"Pass {self.n_iter_} over {len(rows)} rows ({seconds:.2g} s)"
             print(f"{message}, loss = {self.loss_:.6g}")
         return True
 

@@ -183,13 +183,16 @@ class References:
     rows : ndarray of shape (n_references, n_features)
     center : ndarray of shape (n_features,)
         c
-    factors : ndarray of shape (n_features + 1, n_references)
+    factors : ndarray of shape (n_features + 1, n_references) of float32
         What a row, with a 1 behind it, is multiplied by.
+    spread : float
+        Median of the references' squared distances from c.
     """
 
     rows: np.ndarray
     center: np.ndarray
     factors: np.ndarray
+    spread: float
 
     @classmethod
     def fit(cls, Z, rng):
@@ -197,9 +200,9 @@ class References:
         chosen = rng.permutation(len(Z))[:N_REFERENCES]
         distinct = np.unique(Z[chosen], axis=0)
         center = np.median(distinct, axis=0)
-        centred = distinct - center
-        factors = np.vstack([centred.T, -np.square(centred).sum(axis=1) / 2])
-        return cls(distinct, center, factors)
+        factors = _factors(distinct - center)
+        spread = float(np.median(-2 * factors[-1]))
+        return cls(distinct, center, factors.astype(np.float32), spread)
 
     def measure(self, Z):
         """Return the squared distance of each row."""
@@ -212,48 +215,54 @@ class References:
 
     def _nearest(self, Z):
         """Return the squared distance of each row, and the number of the nearest."""
-        nearest, sure = self._guess(Z)
-        squared = self._squared(Z, nearest)
-        # Equal rows may have been scaled with rounding errors of this order.
-        nothing = 1e-10 * (1 + np.square(Z).sum(axis=1))
-        again = np.flatnonzero(~sure | (squared <= nothing))
-        for start in range(0, len(again), ROWS_COMPARED):
-            few = again[start : start + ROWS_COMPARED]
-            closeness = self._lifted(Z[few], np.float64) @ self.factors
-            nearest[few] = closeness.argmax(axis=1)
-            squared[few] = self._squared(Z[few], nearest[few])
-            itself = squared[few] <= nothing[few]
-            if len(self.rows) > 1 and itself.any():
-                closeness[itself, nearest[few][itself]] = -np.inf
-                nearest[few] = closeness.argmax(axis=1)
-                squared[few] = self._squared(Z[few], nearest[few])
+        squared, nearest, sure = self._search(Z, self.factors)
+        unsure = np.flatnonzero(~sure)
+        if len(unsure):
+            factors = _factors(self.rows - self.center)
+            squared[unsure], nearest[unsure], _ = self._search(Z[unsure], factors)
         return squared, nearest
 
-    def _guess(self, Z):
-        """Return what float32 finds the nearest, and whether that is sure."""
-        nearest, sure = np.empty(len(Z), np.intp), np.empty(len(Z), bool)
-        factors = self.factors.astype(np.float32)
-        # Rounding errors of a product are at most this times the lengths of both.
-        share = (len(factors) + 4) * np.finfo(np.float32).eps
-        longest = np.sqrt(-2 * self.factors[-1].min())
+    def _search(self, Z, factors):
+        """Return squared distances, the nearest, and whether rounding leaves no doubt.
+
+        In the precision of the factors; but the distances are exact.
+        """
+        squared, sure = np.empty(len(Z)), np.empty(len(Z), bool)
+        nearest = np.empty(len(Z), np.intp)
         for start in range(0, len(Z), ROWS_COMPARED):
             few = slice(start, start + ROWS_COMPARED)
-            lifted = self._lifted(Z[few], np.float32)
-            closeness = lifted @ factors
-            nearest[few] = closeness.argmax(axis=1)
-            row = np.arange(len(lifted))
-            largest = closeness[row, nearest[few]]
-            closeness[row, nearest[few]] = -np.inf
-            length = np.sqrt(np.einsum("ij,ij->i", lifted, lifted))
-            error = share * longest * (length + longest)
-            sure[few] = largest - closeness.max(axis=1) > 2 * error
-        return nearest, sure
+            squared[few], nearest[few], sure[few] = self._search_for_few(
+                Z[few], factors
+            )
+        return squared, nearest, sure
 
-    def _lifted(self, Z, dtype):
-        lifted = np.ones((len(Z), len(self.factors)), dtype)
+    def _search_for_few(self, Z, factors):
+        lifted = np.ones((len(Z), len(factors)), factors.dtype)
         np.subtract(Z, self.center, out=lifted[:, :-1], casting="same_kind")
-        return lifted
+        closeness, row = lifted @ factors, np.arange(len(Z))
+        nearest = closeness.argmax(axis=1)
+        squared = self._squared(Z, nearest)
+        # Equal rows may have been scaled with rounding errors of this order.
+        rounding = 1e-10 * (self.spread + np.square(Z).sum(axis=1))
+        itself = np.flatnonzero(squared <= rounding)
+        if len(itself) and len(self.rows) > 1:
+            closeness[itself, nearest[itself]] = -np.inf
+            nearest[itself] = closeness[itself].argmax(axis=1)
+            squared[itself] = self._squared(Z[itself], nearest[itself])
+        largest = closeness[row, nearest]
+        closeness[row, nearest] = -np.inf
+        # A nearer reference is not farther from the centre than this, and its product
+        # has at most this error.
+        length = np.sqrt(np.einsum("ij,ij->i", lifted, lifted))
+        reach = length + np.sqrt(squared)
+        error = (len(factors) + 4) * np.finfo(factors.dtype).eps * reach
+        error *= length + reach
+        return squared, nearest, largest - closeness.max(axis=1) > 2 * error
 
     def _squared(self, Z, nearest):
         difference = Z - self.rows[nearest]
         return np.einsum("ij,ij->i", difference, difference)
+
+
+def _factors(centred):
+    return np.vstack([centred.T, -np.square(centred).sum(axis=1) / 2])

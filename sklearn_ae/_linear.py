@@ -9,10 +9,13 @@ from sklearn.utils.extmath import svd_flip
 
 from ._rows import block_length
 
-# Up to so many rows or columns a decomposition is exact. Of more, a few directions are
-# found in so many passes over the rows, beside so many that nobody wants.
+# With more rows and columns than these, a few directions are not found exactly.
 LARGE = 1000
+
+# Passes over the rows that it then takes.
 PASSES = 6
+
+# Directions that are followed beside those that are wanted, so that these get accurate.
 OVERSAMPLING = 10
 
 

@@ -37,8 +37,8 @@ class Loss:
 
     output_activation : str, default="identity"
         What ``output_activation="auto"`` means with this loss. If it is not "identity",
-        the loss itself takes raw outputs, `predict`, which has to be defined, applies
-        the activation (of any name), and no other output activation is possible.
+        no other output activation is possible: the loss takes what comes before it, and
+        has to define `predict`, which applies it. It may have any name.
 
     Examples
     --------
@@ -75,7 +75,7 @@ class Loss:
 
         The gradient may be returned in the memory of `raw`.
         """
-        losses = self.elementwise(target, raw)
+        losses = np.asarray(self.elementwise(target, raw))
         gradient = np.asarray(self.gradient(target, raw), dtype=raw.dtype)
         if sample_weight is None:
             return float(losses.sum()), gradient
@@ -96,18 +96,6 @@ class Loss:
 
     def check_data(self, X):
         """Raise ValueError if the loss is not defined for some value in X."""
-
-
-def check_loss(loss, target, raw):
-    """Raise ValueError if a loss does not return one number for each cell."""
-    for name in ("elementwise", "gradient", "saturated"):
-        args = (target,) if name == "saturated" else (target, raw.copy())
-        shape = np.shape(getattr(loss, name)(*args))
-        if shape != raw.shape:
-            raise ValueError(
-                f"{name} of the loss {type(loss).__name__} must return an array of the "
-                f"shape of what it gets, {raw.shape}, got {shape}."
-            )
 
 
 class SquaredError(Loss):

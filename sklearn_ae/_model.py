@@ -5,7 +5,7 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from ._losses import Loss, check_loss
+from ._losses import Loss
 from ._network import Network
 from ._rows import read_only
 from ._scaling import Scaling
@@ -39,10 +39,6 @@ class Model:
     target_scaling: Scaling
     unit: float
 
-    def __str__(self):
-        output = self.loss.output_activation
-        return f"{self.network} with {type(self.loss).__name__} (output: {output})"
-
     @classmethod
     def assemble(cls, network, loss, scaling):
         """Scale targets as far as loss and output activation allow.
@@ -75,13 +71,37 @@ class Model:
             bias[:] = self.raw_mean(mean)
         return theta
 
-    def takes_parameters_of(self, other):
-        """Whether parameters mean the same here as in another model."""
-        return (
-            self.network.layers == other.network.layers
-            and self.loss.output_activation == other.loss.output_activation
-            and self.targets_are_inputs == other.targets_are_inputs
+    def changes_from(self, other):
+        """Say in which of an estimator's parameters this differs from another model.
+
+        Returns
+        -------
+        changes : str
+            Empty if the parameters of the network mean the same in both.
+        """
+        new, old = self._architecture(), other._architecture()
+        changes = (
+            f"{name} must stay {old[name]}, got {new[name]}"
+            for name in new
+            if new[name] != old[name]
         )
+        return ", ".join(changes)
+
+    def _architecture(self):
+        """Return what parameters of an estimator have become, in words."""
+        layers, n_hidden = self.network.layers, self.network.n_encoder_layers - 1
+        names = [layer.activation.name for layer in layers]
+        output = self.loss.output_activation
+        target = "scaled data" if self.targets_are_inputs else "data as they are"
+        return {
+            "n_components": layers[n_hidden].n_outputs,
+            "hidden_layer_sizes": tuple(layer.n_outputs for layer in layers[:n_hidden]),
+            "activation": repr(names[0]) if n_hidden else "anything",
+            "linear_path": self.network.has_linear_path,
+            "code_activation": repr(names[n_hidden]),
+            "output_activation": repr(names[-1] if output == "identity" else output),
+            "loss": f"one of {target}",
+        }
 
     def on_scaled_rows(self):
         """Return the same model for rows that `input_scaling` has been applied to."""
@@ -140,7 +160,7 @@ class Model:
         """
         target, inputs = self.targets(X), self._inputs(X)
         raw = self.network.forward(views, corrupt(inputs) if corrupt else inputs)
-        losses = self.loss.elementwise(target, raw)
+        losses = np.require(self.loss.elementwise(target, raw), requirements="W")
         return np.nan_to_num(losses, copy=False, nan=np.inf, posinf=np.inf)
 
     def excess_loss(self, raw, X, sample_weight):
@@ -151,14 +171,24 @@ class Model:
         return losses.sum() if sample_weight is None else sample_weight @ losses
 
     def rounding_loss(self, mean):
-        """Return the loss of a row at the mean for a difference that rounding explains.
+        """Return how much loss of a row at the mean rounding may explain.
 
-        In `mean`'s dtype the mean has half a unit in the last place; the sum that it
-        comes from adds some more, in float64.
+        In `mean`'s dtype the mean has an error in its last place, and the sum that it
+        comes from adds some more, in float64; the loss adds errors of its own, which
+        show when it is taken at means that differ by so much.
         """
         share = np.finfo(mean.dtype).eps + 100 * np.finfo(np.float64).eps
-        nudged = (mean.astype(np.float64) * (1 + share)).astype(mean.dtype)
-        return self.excess_loss(self.raw_mean(nudged)[None], mean[None], None)
+        nudges = 1 + share * np.linspace(-1, 1, 9)[:, None]
+        means = (nudges * mean.astype(np.float64)).astype(mean.dtype)
+        target = self.targets(mean[None])
+        losses = self.loss.elementwise(target, self.raw_mean(means))
+        losses = losses - self.loss.saturated(target)
+        return 4 * np.abs(losses).sum(axis=1).max()
+
+    def mean_loss_of_predicting(self, mean, X):
+        """Return the excess loss, per cell, of predicting the same for all rows."""
+        raw = np.broadcast_to(self.raw_mean(mean), X.shape)
+        return self.excess_loss(raw, X, None) / X.size
 
     def raw_mean(self, mean):
         """Return the raw output, of shape (n_features,), that predicts `mean`."""
@@ -171,7 +201,20 @@ class Model:
     def check_loss(self, X):
         """Raise ValueError if the loss does not return one number for each cell."""
         target = self.targets(X)
-        check_loss(self.loss, target, np.zeros_like(target))
+        for name in ("elementwise", "gradient", "saturated"):
+            args = (target,) if name == "saturated" else (target, np.zeros_like(X))
+            method = f"{name} of the loss {type(self.loss).__name__}"
+            try:
+                shape = np.shape(getattr(self.loss, name)(*args))
+            except ValueError as error:
+                if "read-only" not in str(error):
+                    raise
+                raise ValueError(f"{method} must not write into its target.") from error
+            if shape != X.shape:
+                raise ValueError(
+                    f"{method} must return an array of the shape of what it gets, "
+                    f"{X.shape} when tried with a few rows, got {shape}."
+                )
 
     def _inputs(self, X):
         return _bounded(self.input_scaling.apply(X))

@@ -28,7 +28,7 @@ class Network:
         self.layers = layers
         self.n_encoder_layers = n_encoder_layers
         self.n_weights = sum(layer.n_weights for layer in layers)
-        self.most_weights = max(layer.n_weights for layer in layers)
+        self.largest_layer = max(layer.n_weights for layer in layers)
         self.n_parameters = self.n_weights + sum(layer.n_biases for layer in layers)
         # Where each layer's weight and bias lie, worked out once for all.
         self._places = []
@@ -38,14 +38,6 @@ class Network:
             bias = slice(bias_start, bias_start + layer.n_biases)
             self._places.append((weight, layer.weight_shape, bias, layer.bias_shape))
             weight_start, bias_start = weight.stop, bias.stop
-
-    def __str__(self):
-        """Return widths and activations, as in "4-[tanh]-8-[identity]-2-..."."""
-        steps = (
-            f"-[{layer.activation.name}]-{layer.n_outputs}" for layer in self.layers
-        )
-        path = " with a linear path" if self.has_linear_path else ""
-        return str(self.layers[0].n_inputs) + "".join(steps) + path
 
     @classmethod
     def mirrored(

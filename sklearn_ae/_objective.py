@@ -19,8 +19,8 @@ N_PARTS = 8
 def gradient_block_length(model):
     """Return the most rows that a block with gradients has.
 
-    A block takes as much memory as the gradient, if that is more: each block's is
-    written and added up, which must not take longer than finding it.
+    Each block's gradient is added to the sum. In blocks smaller than the gradient that
+    would take longer than the products.
     """
     return block_length(
         model.row_bytes, max(GRADIENT_BLOCK_BYTES, model.parameter_bytes)

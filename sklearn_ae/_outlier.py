@@ -17,7 +17,7 @@ from ._parameters import Names
 from ._rows import block_length
 from ._scores import PARTS, CombinedScore
 from ._statistics import quantile
-from ._threads import Sharing, threads
+from ._threads import Sharing
 from ._training import LEAST_TO_SPLIT, split
 
 # From so many rows on, some are set aside: a p-value can then be below 0.05.
@@ -67,9 +67,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         - "auto" puts it 1.5 interquartile ranges below their first quartile (Tukey
           1977).
 
-        With fewer than 50 rows set aside, the scores of all rows take their place: that
-        share of the training rows is outside, and more of fresh ones, which score
-        worse (with fewer than 20 training rows, most of them).
+        With fewer than 50 rows set aside, and after `partial_fit`, the scores of rows
+        that were trained on take their place: that share of them is outside, and more
+        of fresh ones, which score worse (with 100 training rows several times as many,
+        with fewer than 20 most of them).
 
     score_parts : "auto", "loss" or dict, default="auto"
         What a score is made of.
@@ -87,13 +88,16 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
           if training rows are known to be clean.
 
     scaling : {"auto", "global", "per_feature"} or None, default="auto"
-        See :class:`AutoencoderTransformer`. "auto" divides each feature by its standard
-        deviation, as "per_feature" does, and multiplies it by the share of rows in
-        which it differs from its median. That share is nearly 1 for most features, so
-        that they count alike, whatever their units. A feature that nearly always has
-        one value (a flag, an almost empty pixel) has a small deviation for no other
-        reason, and would rule the score of the few rows in which it has another. Losses
-        and scores are those of the scaled data, without units, as with "per_feature".
+        See :class:`AutoencoderTransformer`. With "auto" `scale_` is the standard
+        deviation of each feature, as with "per_feature", divided by the share of rows
+        in which the feature differs from its median. That share is nearly 1 for most
+        features: they count alike, whatever their units, and no scaler is needed in
+        front. A feature that nearly always has one value (a flag, an almost empty
+        pixel) has a small deviation for no other reason, and with "per_feature" rules
+        the score of the few rows in which it has another; with "auto" it hardly raises
+        it. If such flags are what makes a row unusual, use "per_feature". What does not
+        vary at all in training is not scaled: any other value stands out. Losses and
+        scores are those of the scaled data, without units, with both.
 
     noise : None, float, (float, float) or "auto", default="auto"
         See :class:`AutoencoderTransformer`. With noise, `n_components` "auto" is as
@@ -265,7 +269,7 @@ loss_curve_, validation_loss_curve_ :
         scores : ndarray of shape (n_samples,)
             As `score_parts` says; at most 0. Always float64.
         """
-        return super().score_samples(X)
+        return self._score_rows(self._row_scores, X)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the signed distance of each row's score from the threshold.
@@ -313,8 +317,7 @@ loss_curve_, validation_loss_curve_ :
             a feature makes the row's "location" less unusual than the others have it.
             `set_output` makes it a DataFrame, with the names of the features.
         """
-        rows = self._check_rows(X, for_loss=True)
-        contributions = self._by_blocks(self._row_contributions, rows)
+        contributions = self._score_rows(self._row_contributions, X)
         return in_output_container(self, contributions, X)
 
     def p_values(self, X: ArrayLike) -> np.ndarray:
@@ -336,7 +339,8 @@ loss_curve_, validation_loss_curve_ :
         Returns
         -------
         p : ndarray of shape (n_samples,)
-            At least 1 / (m + 1).
+            At least 1 / (m + 1). An array whatever `set_output` says, as all that has
+            one number for each row.
 
         Raises
         ------
@@ -358,11 +362,11 @@ loss_curve_, validation_loss_curve_ :
         as_low = np.r_[0, self._calibration_ranks][n_as_low]
         return np.minimum((as_low + 1) / (len(calibration) + 1), 1)
 
-    def _sharing(self, n_rows):
-        if self._score is None:
-            return super()._sharing(n_rows)
-        # Distances take many small products, whatever the network takes.
-        return Sharing.NOTHING
+    def _score_rows(self, function, X):
+        rows = self._check_rows(X, for_loss=True)
+        # Distances take many products that are no larger than a small network's.
+        sharing = None if self._score is None else Sharing.NOTHING
+        return self._by_blocks(function, rows, sharing)
 
     def _row_scores(self, views, X):
         if self._score is None:
@@ -401,10 +405,6 @@ loss_curve_, validation_loss_curve_ :
         return training, None if self.early_stopping == "auto" else aside, aside
 
     def _finish(self, rows, training, calibration, rng):
-        with threads(Sharing.NOTHING):
-            self._fit_scores(rows, training, calibration, rng)
-
-    def _fit_scores(self, rows, training, calibration, rng):
         weights = self._part_weights()
         self._score = weights and CombinedScore.fit(
             weights, self._model, self._views(), training, rng

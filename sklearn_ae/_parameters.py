@@ -22,11 +22,15 @@ from ._losses import LOSSES, Loss
 # What other libraries call it.
 SYNONYMS = {
     "mse": "squared_error",
+    "l2": "squared_error",
     "mae": "absolute_error",
+    "l1": "absolute_error",
     "bce": "binary_cross_entropy",
     "sigmoid": "logistic",
     "linear": "identity",
     "swish": "silu",
+    "standard": "per_feature",
+    "rmsprop": "adam",
 }
 
 
@@ -146,19 +150,18 @@ class AutoencoderParameters(BaseEstimator):
         try:
             super()._validate_params()
         except InvalidParameterError as error:
-            raise InvalidParameterError(f"{error}{self._hint()}") from None
+            # The message begins with the name of the parameter, in quotes.
+            hint = self._hint(str(error).split("'")[1])
+            raise InvalidParameterError(f"{error}{hint}") from None
 
-    def _hint(self):
-        for parameter, constraints in self._parameter_constraints.items():
-            value = getattr(self, parameter)
-            options = [
-                name
-                for constraint in constraints
-                if isinstance(constraint, Names)
-                for name in constraint.names
-            ]
-            if isinstance(value, str) and value not in options:
-                known = [SYNONYMS.get(value), *get_close_matches(value, options, 1)]
-                meant = [name for name in known if name in options]
-                return f" Did you mean {meant[0]!r}?" if meant else ""
-        return ""
+    def _hint(self, parameter):
+        options = [
+            name
+            for constraint in self._parameter_constraints[parameter]
+            if isinstance(constraint, Names)
+            for name in constraint.names
+        ]
+        value = str(getattr(self, parameter)).lower()
+        known = [value, SYNONYMS.get(value), *get_close_matches(value, options)]
+        meant = [name for name in known if name in options]
+        return f" Did you mean {meant[0]!r}?" if meant else ""

@@ -22,21 +22,14 @@ def streaming_length(row_bytes):
 
 
 def in_dtype(X, dtype):
-    """Return rows in a precision that may be a lower one, but must hold them.
-
-    Raises
-    ------
-    ValueError
-        If a number is too large for it.
-    """
+    """Convert rows to another precision; ValueError if a number does not fit."""
     if X.dtype == dtype:
         return X
     with np.errstate(over="ignore"):
         converted = X.astype(dtype)
     if dtype.itemsize < X.dtype.itemsize and not np.isfinite(converted).all():
         raise ValueError(
-            f"Input X contains a value too large for dtype({str(dtype)!r}), in which "
-            "this estimator was fitted."
+            f"Input X contains a value too large for dtype({str(dtype)!r})."
         )
     return converted
 
@@ -139,6 +132,6 @@ class Rows:
         out = buffer if n == len(buffer) else buffer[:n]
         if not self.X.flags.c_contiguous or self.X.dtype != self.dtype:
             # `take` would first copy all of it.
-            np.copyto(out, self.X[self.indices], casting="same_kind")
+            np.copyto(out, in_dtype(self.X[self.indices], self.dtype))
             return out
         return self.X.take(self.indices, axis=0, out=out, mode="clip")

@@ -91,5 +91,6 @@ def fit_scaling(mean, variance, scaling, dtype, varying=1.0):
     elif scaling == "global":
         scale = np.sqrt(variance.mean())
     else:
-        scale = np.sqrt(variance) / varying
+        # No larger than float32 can hold, if that is what it becomes.
+        scale = np.minimum(np.sqrt(variance) / varying, np.finfo(dtype).max)
     return Scaling(mean.astype(dtype), np.where(scale == 0, 1.0, scale).astype(dtype))

@@ -276,12 +276,6 @@ class Adam:
         # with which processors are ten times slower; it moves nothing any more.
         self._tiny = 1e10 * np.finfo(dtype).tiny
 
-    def change(self, beta_1, beta_2, epsilon):
-        """Go on from the same moments with other parameters."""
-        self._first *= (1 - self.beta_1) / (1 - beta_1)
-        self._second *= (1 - self.beta_2) / (1 - beta_2)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-
     def step(self, theta, gradient, learning_rate):
         """Move `theta` in place; `gradient` is overwritten."""
         self.n_steps += 1
@@ -327,10 +321,6 @@ class SGD:
         self.momentum, self.nesterov = momentum, nesterov
         self.n_steps = 0
         self._velocity = np.zeros(n_parameters, dtype)
-
-    def change(self, momentum, nesterov):
-        """Go on with the same velocity and other parameters."""
-        self.momentum, self.nesterov = momentum, nesterov
 
     def step(self, theta, gradient, learning_rate):
         """Move `theta` in place; `gradient` is overwritten."""

@@ -7,7 +7,10 @@ ROUNDING = 1e-6
 
 # How many cells are a sample of a table, and how many rows at least.
 SAMPLE_CELLS = 2_000_000
-LEAST_SAMPLE = 1000
+LEAST_SAMPLE = 300
+
+# What counts as a difference, in standard deviations: more than rounding.
+DIFFERENCE = 1e-4
 
 
 def quantile(values, q, weights, axis=None):
@@ -20,22 +23,26 @@ def quantile(values, q, weights, axis=None):
     return np.quantile(values, q, axis=axis, weights=weights, method="inverted_cdf")
 
 
-def varying_share(rows, rng):
+def varying_share(rows, variance, rng):
     """Return in which share of the rows each column differs from its median.
 
     Parameters
     ----------
     rows : Rows
         Of many, a sample is looked at.
+    variance : ndarray of shape (n_features,)
+        Of all rows.
     rng : RandomState
         Draws the sample.
 
     Returns
     -------
     share : ndarray of shape (n_features,)
-        At least one row's part: values that no row has here may exist elsewhere.
+        That of one row where none differs: a sample may have missed those that do.
     """
     rows = rows.sample(max(LEAST_SAMPLE, SAMPLE_CELLS // rows.n_features), rng)
     X, weights = rows.array(), rows.weights()
-    varies = quantile(X, 0.5, weights, axis=0) != X
-    return np.maximum(np.average(varies, axis=0, weights=weights), 1 / len(X))
+    difference = np.abs(X - quantile(X, 0.5, weights, axis=0))
+    varies = difference > DIFFERENCE * np.sqrt(variance)
+    share = np.average(varies, axis=0, weights=weights)
+    return np.where(share > 0, share, 1 / len(X))

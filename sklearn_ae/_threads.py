@@ -14,7 +14,8 @@ from threadpoolctl import ThreadpoolController
 # Multiplications (rows at a time times weights) from which threads gain.
 LARGE_BLOCK = 20_000_000
 
-# Multiplications in a product that BLAS does not share out, whatever its limit.
+# Multiplications in a product that is not shared out, whatever the limit: OpenBLAS does
+# so with matrix and vector from 9,216 on, with two matrices later.
 SMALL_PRODUCT = 9_000
 
 # Columns from which decompositions are shared out.
@@ -25,18 +26,20 @@ class Sharing(Enum):
     """What is shared out among threads."""
 
     NOTHING = "each call has one thread"
-    PRODUCTS = "BLAS shares out each matrix product"
+    BLAS = "BLAS decides, for each matrix product"
     ROWS = "each thread takes blocks of rows through the whole network"
 
 
-def share_products(n_multiplications):
-    """Choose for matrix products that take so many multiplications together."""
-    return Sharing.PRODUCTS if n_multiplications > LARGE_BLOCK else Sharing.NOTHING
+def choose_for_products(largest):
+    """Choose for products of which the largest takes so many multiplications."""
+    if SMALL_PRODUCT < largest <= LARGE_BLOCK:
+        return Sharing.NOTHING
+    return Sharing.BLAS
 
 
-def share_decomposition(n_columns):
+def choose_for_decomposition(n_columns):
     """Choose for sums and decompositions of matrices with so many columns."""
-    return Sharing.PRODUCTS if n_columns > MANY_COLUMNS else Sharing.NOTHING
+    return Sharing.BLAS if n_columns > MANY_COLUMNS else Sharing.NOTHING
 
 
 @contextmanager
@@ -52,7 +55,7 @@ def threads(sharing):
     waiting takes many times as long as the product. So BLAS has one thread, unless it
     is to share.
     """
-    if sharing is Sharing.PRODUCTS:
+    if sharing is Sharing.BLAS:
         yield map
         return
     with one_blas_thread() as n_threads:
@@ -110,31 +113,49 @@ class BlasLimit:
     def _enter(self, context, own):
         with self._lock:
             self._inside.add(context)
-            blas = self._find()
-            n_threads = max((info["num_threads"] for info in blas.info()), default=1)
-            for library in blas.lib_controllers:
-                if library.num_threads != 1:
-                    # Noted before it is done, lest Ctrl-C come between.
-                    changed = own if _limits_each_thread(library) else self._changed
-                    changed.append((library, library.num_threads))
-                    library.set_num_threads(1)
-                    if library.num_threads != 1:
-                        # Another thread is in control, and will see to it.
-                        changed.pop()
-            _let_others_decide(blas)
+            libraries = self._find().lib_controllers
+            n_threads = max((library.num_threads for library in libraries), default=1)
+            if n_threads > 1:
+                for library in libraries:
+                    each = _limits_each_thread(library)
+                    _limit(library, own if each else self._changed)
+                self._let_others_decide()
         return n_threads
 
     def _leave(self, context, own):
         with self._lock:
             self._inside.discard(context)
-            _restore(own)
-            if not self._inside:
-                _restore(self._changed)
-            _let_others_decide(self._find())
+            to_restore = [own] if self._inside else [own, self._changed]
+            if any(to_restore):
+                for changed in to_restore:
+                    _restore(changed)
+                self._let_others_decide()
+
+    def _let_others_decide(self):
+        """Let go of the limits, so that any thread may set the next.
+
+        Since threadpoolctl 3.8 only the thread that was first to set one can, until it
+        leaves a context of threadpoolctl's: here, one that changes nothing.
+        """
+        with self._find().limit(limits=None):
+            pass
 
 
 def _limits_each_thread(library):
-    return getattr(library, "threading_layer", None) == "openmp"
+    kind = (library.internal_api, getattr(library, "threading_layer", None))
+    return kind == ("openblas", "openmp")
+
+
+def _limit(library, changed):
+    before = library.num_threads
+    if before == 1:
+        return
+    # Noted before it is done, lest Ctrl-C come between.
+    changed.append((library, before))
+    library.set_num_threads(1)
+    if library.num_threads == before:
+        # Another thread is in control: it cannot be changed from here.
+        changed.pop()
 
 
 def _restore(changed):
@@ -142,16 +163,6 @@ def _restore(changed):
         library.set_num_threads(n_threads)
     # What could not be restored, as another thread is in control, is left to the next.
     changed[:] = [(library, n) for library, n in changed if library.num_threads < n]
-
-
-def _let_others_decide(blas):
-    """Let go of the limits, so that any thread may set the next.
-
-    Since threadpoolctl 3.8 only the thread that was first to set one can, until it
-    leaves a context of threadpoolctl's: here, one that changes nothing.
-    """
-    with blas.limit(limits=None):
-        pass
 
 
 one_blas_thread = BlasLimit(lambda: ThreadpoolController().select(user_api="blas"))

@@ -31,7 +31,7 @@ from ._solvers import (
     minimize_minibatch,
     run_epoch,
 )
-from ._threads import LARGE_BLOCK, Sharing, share_decomposition, share_products
+from ._threads import LARGE_BLOCK, Sharing, choose_for_decomposition
 
 # learning_rate_init="auto", by solver
 LEARNING_RATES = {"adam": 0.003, "sgd": 0.05}
@@ -56,8 +56,8 @@ LEAST_TO_SPLIT = 64
 # often, as few rows set aside do not show it.
 LEAST_FOR_RECTIFIER = 1000
 
-# A pass that multiplies the loss by this has diverged, if there was a loss: where data
-# are scaled, predicting the mean costs about 1.
+# A pass has diverged if it multiplies the loss by this, and if it ends so many times
+# above what predicting the mean costs (of the rows looked at, which may be the mean).
 DIVERGED = 1000
 NO_LOSS = 1e-6
 
@@ -76,7 +76,8 @@ def make_loss(params):
             "loss must be a name or an object with all attributes of sklearn_ae.Loss, "
             f"got {loss!r}" + (f" without {', '.join(missing)}." if missing else ".")
         )
-    if loss.output_activation != "identity" and type(loss).predict is Loss.predict:
+    own_predict = getattr(type(loss), "predict", None) is not Loss.predict
+    if loss.output_activation != "identity" and not own_predict:
         raise TypeError(
             f"The loss {type(loss).__name__} has output_activation="
             f"{loss.output_activation!r}, so it must define predict, which applies it."
@@ -128,7 +129,12 @@ def make_network(params, n_features, n_components, activation):
     if output == "auto" or output == own:
         # A loss with an activation of its own takes what comes before it.
         output = "identity"
-    elif own != "identity" or output == "exp":
+    elif output == "exp":
+        raise ValueError(
+            "output_activation='exp' is for losses that are made for it, such as "
+            f"'poisson', got loss={params.loss!r}."
+        )
+    elif own != "identity":
         raise ValueError(
             f"output_activation with loss={params.loss!r} must be 'auto' or {own!r}, "
             f"got {output!r}."
@@ -179,7 +185,7 @@ def choose_sharing(params, solver, model, rows):
     Python, so blocks must be large; so must matrix products for BLAS to share them out.
     """
     if solver == "svd":
-        return share_decomposition(rows.n_features)
+        return choose_for_decomposition(rows.n_features)
     network, block_rows = model.network, gradient_block_length(model)
     n_rows = len(rows)
     if solver != "lbfgs":
@@ -190,7 +196,8 @@ def choose_sharing(params, solver, model, rows):
         return Sharing.ROWS
     if solver == "lbfgs":
         return Sharing.NOTHING
-    return share_products(n_rows * network.n_weights)
+    large = n_rows * network.n_weights > LARGE_BLOCK
+    return Sharing.BLAS if large else Sharing.NOTHING
 
 
 def choose_noise(params, n_rows):
@@ -291,19 +298,29 @@ def train(
 
 
 def train_once(
-    params, solver, model, theta, rows, rng, optimizer, *, noise, alpha, map_parts
+    params, solver, model, theta, rows, rng, optimizer, *, noise, alpha, map_parts, mean
 ):
-    """Change `theta` and `optimizer` by one pass over `rows`.
+    """Take one pass over `rows`, which changes the state of `optimizer`.
+
+    Parameters
+    ----------
+    params, solver, model, theta, rows, rng, noise, alpha, map_parts :
+        As in `train`.
+    optimizer : Adam or SGD
+    mean : ndarray of shape (n_features,)
+        Of the rows that the scaling comes from.
 
     Returns
     -------
+    theta : ndarray of shape (n_parameters,)
     value : float
         The mean over the steps, each before it was taken; inf if they have diverged.
     """
-    model, rows, _ = _scaled_ahead(model, rows, None)
+    few = rows.take(np.arange(choose_batch_size(params, model.network, rows)))
+    most = DIVERGED * max(model.mean_loss_of_predicting(mean, few.array()), NO_LOSS)
+    model, rows, few = _scaled_ahead(model, rows, few)
     objective = _objective(params, model, theta, rng, noise, alpha, map_parts)
-    optimizer.change(*_optimizer_parameters(params, type(optimizer)))
-    before = theta.copy()
+    before, theta = theta, theta.copy()
     value = run_epoch(
         _batches(params, objective, rows, rng),
         theta,
@@ -311,14 +328,10 @@ def train_once(
         make_schedule(params, solver, n_epochs=None),
         clip_norm=choose_clip_norm(params, solver),
     )
-    few = rows.take(np.arange(choose_batch_size(params, model.network, rows)))
-    return inf if _has_diverged(objective, before, theta, few) else value
-
-
-def _has_diverged(objective, before, after, rows):
-    """Return whether the loss over some rows has become far higher than it was."""
-    least = objective.mean_loss(before, rows)
-    return not objective.mean_loss(after, rows) <= DIVERGED * max(least, NO_LOSS)
+    loss = objective.mean_loss(theta, few)
+    if not (loss <= most or loss <= DIVERGED * objective.mean_loss(before, few)):
+        value = inf
+    return theta, value
 
 
 def choose_batch_size(params, network, rows):
@@ -339,11 +352,12 @@ def choose_clip_norm(params, solver):
 def make_optimizer(params, solver, theta):
     """Return an optimizer in its initial state."""
     kind = Adam if solver == "adam" else SGD
-    return kind(theta.size, theta.dtype, *_optimizer_parameters(params, kind))
+    return kind(theta.size, theta.dtype, *optimizer_parameters(params, solver))
 
 
-def _optimizer_parameters(params, kind):
-    if kind is Adam:
+def optimizer_parameters(params, solver):
+    """Return the parameters that the meaning of an optimizer's state depends on."""
+    if solver == "adam":
         return params.beta_1, params.beta_2, params.epsilon
     return params.momentum, params.nesterovs_momentum
 

@@ -101,5 +101,5 @@ def test_warm_start_takes_the_noise_of_now():
 def test_the_error_tells_architectures_apart():
     X = np.random.RandomState(0).normal(size=(100, 4))
     estimator = AutoencoderTransformer(2, warm_start=True, max_iter=20).fit(X)
-    with pytest.raises(ValueError, match="fitted is .* with a linear path"):
+    with pytest.raises(ValueError, match="linear_path must stay True, got False"):
         estimator.set_params(linear_path=False).fit(X)

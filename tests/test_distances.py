@@ -114,6 +114,19 @@ def test_the_nearest_is_found_where_single_precision_cannot_tell(spacing, far):
     assert_allclose(found[near], distances.min(axis=1)[near], rtol=1e-6)
 
 
+@pytest.mark.parametrize("n_features", [2, 50])
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_heavy_tails_and_units_make_no_difference(n_features, unit):
+    rng = np.random.RandomState(0)
+    rows, fresh = unit * rng.standard_t(2, size=(2, 600, n_features))
+    references = References.fit(rows, rng)
+    expected = cdist(fresh, rows, "sqeuclidean")
+    assert_allclose(references.measure(fresh), expected.min(axis=1), rtol=1e-9)
+    distances = cdist(rows, rows, "sqeuclidean")
+    np.fill_diagonal(distances, np.inf)
+    assert_allclose(references.measure(rows), distances.min(axis=1), rtol=1e-9)
+
+
 def test_two_references_and_one():
     for n in (1, 2):
         references = References.fit(Z[:n], np.random.RandomState(0))

@@ -386,8 +386,26 @@ def test_scaling_auto_is_the_deviation_where_columns_vary(units):
     detector = AutoencoderOutlierDetector(max_iter=2, random_state=0)
     detector.fit(rows, sample_weight=weight)
     repeated = rows.repeat(weight, axis=0)
-    varies = repeated != np.quantile(repeated, 0.5, axis=0, method="inverted_cdf")
+    median = np.quantile(repeated, 0.5, axis=0, method="inverted_cdf")
+    varies = np.abs(repeated - median) > 1e-4 * repeated.std(axis=0)
     assert_allclose(detector.scale_, repeated.std(axis=0) / varies.mean(axis=0))
     assert_allclose(detector.scale_[:-1], repeated.std(axis=0)[:-1], rtol=0.01)
     with pytest.raises(ValueError, match="'scaling' parameter of AutoencoderTransf"):
         AutoencoderTransformer(scaling="auto").fit(rows)
+
+
+@quiet
+def test_scaling_auto_of_a_single_value():
+    """Whatever rounding, a weight or float32 makes of the other rows."""
+    rows = np.c_[normal_rows(100, 0), np.zeros(100)]
+    rows[7, -1] = 1
+    detector = AutoencoderOutlierDetector(max_iter=2, random_state=0)
+    expected = detector.fit(rows).scale_[-1]
+    jitter = rows + 1e-9 * np.random.RandomState(0).normal(size=rows.shape)
+    assert_allclose(detector.fit(jitter).scale_[-1], expected, rtol=1e-6)
+    weight = np.full(100, 10)
+    weight[7] = 1
+    weighted = detector.fit(rows, sample_weight=weight).scale_[-1]
+    assert_allclose(weighted, detector.fit(rows.repeat(weight, axis=0)).scale_[-1])
+    rows[7, -1] = 3e38
+    assert np.isfinite(detector.fit(rows.astype(np.float32)).score_samples(rows)).all()

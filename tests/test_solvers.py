@@ -305,17 +305,3 @@ def test_callback_hears_of_every_iteration(solver):
     assert [n for n, _, _ in heard] == list(range(1, solution.n_iter + 1))
     assert [value for _, value, _ in heard] == solution.history
     assert all(validation is None for _, _, validation in heard)
-
-
-def test_a_change_of_decay_keeps_the_moments():
-    """Both moments of the paper go on from where they were."""
-    gradients = np.random.RandomState(0).normal(size=(2, 5))
-    adam, theta = Adam(5, np.float64, 0.9, 0.999, 1e-8), np.zeros(5)
-    adam.step(theta, gradients[0].copy(), 0.1)
-    adam.change(0.5, 0.8, 1e-8)
-    before = theta.copy()
-    adam.step(theta, gradients[1].copy(), 0.1)
-    first = 0.5 * 0.1 * gradients[0] + 0.5 * gradients[1]
-    second = 0.8 * 0.001 * gradients[0] ** 2 + 0.2 * gradients[1] ** 2
-    step = first / (1 - 0.5**2) / (np.sqrt(second / (1 - 0.8**2)) + 1e-8)
-    assert_allclose(theta, before - 0.1 * step)

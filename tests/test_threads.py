@@ -48,7 +48,7 @@ def test_blas_has_one_thread_inside_and_its_own_after(sharing):
 
 
 def test_blas_shares_products():
-    with threadpool_limits(2, user_api="blas"), threads(Sharing.PRODUCTS) as map_parts:
+    with threadpool_limits(2, user_api="blas"), threads(Sharing.BLAS) as map_parts:
         assert blas_threads() == {2}
         assert map_parts is map
 
@@ -103,11 +103,11 @@ def sharing(solver, n_rows, n_features, hidden, **params):
 
 def test_only_what_is_large_is_shared_out():
     assert sharing("svd", 1000, 10, ()) is Sharing.NOTHING
-    assert sharing("svd", 1000, 1000, ()) is Sharing.PRODUCTS
+    assert sharing("svd", 1000, 1000, ()) is Sharing.BLAS
     assert sharing("adam", 10**6, 30, (16,)) is Sharing.NOTHING
     assert sharing("lbfgs", 1000, 30, (16,)) is Sharing.NOTHING
     assert sharing("lbfgs", 9000, 784, (128, 64, 32)) is Sharing.ROWS
-    assert sharing("adam", 9000, 784, (128, 64, 32)) is Sharing.PRODUCTS
+    assert sharing("adam", 9000, 784, (128, 64, 32)) is Sharing.BLAS
     # Threads that wait for each other in small products would take most of the time.
     assert sharing("adam", 400, 784, (128, 64, 32)) is Sharing.NOTHING
 
@@ -220,6 +220,7 @@ class FakeLibrary:
     """A BLAS with one limit for all threads, or one for each as under OpenMP."""
 
     def __init__(self, per_thread):
+        self.internal_api = "openblas"
         self.threading_layer = "openmp" if per_thread else "pthreads"
         self._limits = local() if per_thread else type("Limits", (), {})()
 
@@ -234,11 +235,6 @@ class FakeLibrary:
 class FakeController:
     def __init__(self, library):
         self.lib_controllers = [library]
-
-    def info(self):
-        return [
-            {"num_threads": library.num_threads} for library in self.lib_controllers
-        ]
 
     @contextmanager
     def limit(self, limits):
