@@ -1,4 +1,11 @@
-"""Autoencoders as scikit-learn estimators."""
+"""Autoencoders as scikit-learn estimators.
+
+- `AutoencoderTransformer`: a non-linear PCA;
+- `AutoencoderOutlierDetector`: outliers, with a threshold, p-values and reasons;
+- `hidden_cells_score`, `one_standard_error`: a score and a rule for a search over
+  the size of the code;
+- `Loss`, `Huber`: losses beyond those that have a name.
+"""
 
 from ._losses import Huber, Loss
 from ._outlier import AutoencoderOutlierDetector

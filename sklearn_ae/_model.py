@@ -180,7 +180,7 @@ class Model:
         share = np.finfo(mean.dtype).eps + 100 * np.finfo(np.float64).eps
         nudges = 1 + share * np.linspace(-1, 1, 9)[:, None]
         means = (nudges * mean.astype(np.float64)).astype(mean.dtype)
-        target = self.targets(mean[None])
+        target = self.targets(np.tile(mean, (len(means), 1)))
         losses = self.loss.elementwise(target, self.raw_mean(means))
         losses = losses - self.loss.saturated(target)
         return 4 * np.abs(losses).sum(axis=1).max()

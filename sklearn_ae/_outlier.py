@@ -89,15 +89,16 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
 
     scaling : {"auto", "global", "per_feature"} or None, default="auto"
         See :class:`AutoencoderTransformer`. With "auto" `scale_` is the standard
-        deviation of each feature, as with "per_feature", divided by the share of rows
-        in which the feature differs from its median. That share is nearly 1 for most
-        features: they count alike, whatever their units, and no scaler is needed in
-        front. A feature that nearly always has one value (a flag, an almost empty
-        pixel) has a small deviation for no other reason, and with "per_feature" rules
-        the score of the few rows in which it has another; with "auto" it hardly raises
-        it. If such flags are what makes a row unusual, use "per_feature". What does not
-        vary at all in training is not scaled: any other value stands out. Losses and
-        scores are those of the scaled data, without units, with both.
+        deviation of each feature, as with "per_feature", divided by :math:`p^{3/4}`,
+        where p is the share of rows in which the feature differs from its median. That
+        is nearly 1 for most features: they count alike, whatever their units, and no
+        scaler is needed in front. A feature that nearly always has one value (a flag,
+        an almost empty pixel) has a small deviation for no other reason, and with
+        "per_feature" rules the score of the few rows in which it has another; with
+        "auto" it hardly raises it. If such flags are what makes a row unusual, use
+        "per_feature". What does not vary at all in training is not scaled: any other
+        value stands out. Losses and scores are those of the scaled data, without units,
+        with both.
 
     noise : None, float, (float, float) or "auto", default="auto"
         See :class:`AutoencoderTransformer`. With noise, `n_components` "auto" is as

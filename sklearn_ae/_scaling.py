@@ -8,6 +8,10 @@ from sklearn.preprocessing import StandardScaler
 
 from ._rows import block_length
 
+# How much less a column that rarely varies counts in scaling="auto". With 1/2 every cell
+# with an unusual value would count the same; with 1 extreme ones would be overlooked.
+RARITY = 0.75
+
 
 @dataclass(frozen=True)
 class Scaling:
@@ -91,6 +95,7 @@ def fit_scaling(mean, variance, scaling, dtype, varying=1.0):
     elif scaling == "global":
         scale = np.sqrt(variance.mean())
     else:
+        scale = np.sqrt(variance) / varying**RARITY
         # No larger than float32 can hold, if that is what it becomes.
-        scale = np.minimum(np.sqrt(variance) / varying, np.finfo(dtype).max)
+        scale = np.minimum(scale, np.finfo(dtype).max)
     return Scaling(mean.astype(dtype), np.where(scale == 0, 1.0, scale).astype(dtype))

@@ -1,13 +1,16 @@
 """Statistics in which a weight of 2 counts as two equal rows."""
 
 import numpy as np
+from sklearn.utils import gen_batches
 
 # A share of the weights is known up to this: float32 weights are rounded.
 ROUNDING = 1e-6
 
-# How many cells are a sample of a table, and how many rows at least.
-SAMPLE_CELLS = 2_000_000
-LEAST_SAMPLE = 300
+# Rows that are a sample of a table.
+MAX_ROWS = 10_000
+
+# Cells that are looked at together.
+CHUNK_CELLS = 1_000_000
 
 # What counts as a difference, in standard deviations: more than rounding.
 DIFFERENCE = 1e-4
@@ -40,9 +43,11 @@ def varying_share(rows, variance, rng):
     share : ndarray of shape (n_features,)
         That of one row where none differs: a sample may have missed those that do.
     """
-    rows = rows.sample(max(LEAST_SAMPLE, SAMPLE_CELLS // rows.n_features), rng)
+    rows = rows.sample(MAX_ROWS, rng)
     X, weights = rows.array(), rows.weights()
-    difference = np.abs(X - quantile(X, 0.5, weights, axis=0))
-    varies = difference > DIFFERENCE * np.sqrt(variance)
-    share = np.average(varies, axis=0, weights=weights)
+    share, least = np.empty(rows.n_features), DIFFERENCE * np.sqrt(variance)
+    for columns in gen_batches(rows.n_features, max(1, CHUNK_CELLS // len(X))):
+        median = quantile(X[:, columns], 0.5, weights, axis=0)
+        varies = np.abs(X[:, columns] - median) > least[columns]
+        share[columns] = np.average(varies, axis=0, weights=weights)
     return np.where(share > 0, share, 1 / len(X))

@@ -1075,11 +1075,10 @@ def test_losses_that_are_unusual_but_right():
             return np.broadcast_to(0.0, target.shape)
 
     X = IRIS[:120]
-    assert_allclose(
-        make(loss=Pairwise(), scaling=None, batch_size=30).fit(X).transform(X),
-        make(scaling=None, batch_size=30).fit(X).transform(X),
-        rtol=1e-6,
-    )
+    ours = make(loss=Pairwise(), scaling=None, batch_size=30).fit(X)
+    expected = make(scaling=None, batch_size=30).fit(X)
+    assert_allclose(ours.transform(X), expected.transform(X), rtol=1e-6)
+    assert_allclose(ours.score(X), expected.score(X), rtol=1e-6)
     names = [name for name in dir(Loss) if name[0] != "_"]
     duck = SimpleNamespace(**{name: getattr(Huber(), name) for name in names})
     assert_array_equal(make(loss=duck).fit(X)._theta, make(loss="huber").fit(X)._theta)
