@@ -397,18 +397,22 @@ class BaseAutoencoder(
         views = model.network.views(self._theta)
         length = streaming_length(model.row_bytes)
         unexplained = total = 0.0
+        varies = False
         with threads(self._sharing(min(len(rows), length))), np.errstate(all="ignore"):
             raw_mean = model.raw_mean(self.mean_)
-            rounding = rows.weight_sum() * model.rounding_loss(self.mean_)
             for block, weights in rows.blocks(length):
+                varies = varies or not model.is_mean(block, self.mean_)
                 raw = model.raw(views, block)
                 unexplained += model.excess_loss(raw, block, weights)
                 raw = np.broadcast_to(raw_mean, block.shape)
                 total += model.excess_loss(raw, block, weights)
+            if not varies:
+                mean = model.reconstruct(views, self.mean_[None])
+                return float(model.is_mean(mean, self.mean_, within=10))
         if not isfinite(unexplained):
             return -inf
-        if total <= rounding:
-            return 1.0 if unexplained <= rounding else 0.0
+        if total <= 0:
+            return 1.0 if unexplained <= 0 else 0.0
         return float(1 - unexplained / total)
 
     def __sklearn_is_fitted__(self):

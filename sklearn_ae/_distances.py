@@ -237,13 +237,15 @@ class References:
         return squared, nearest, sure
 
     def _search_for_few(self, Z, factors):
+        centred = Z - self.center
         lifted = np.ones((len(Z), len(factors)), factors.dtype)
-        np.subtract(Z, self.center, out=lifted[:, :-1], casting="same_kind")
+        lifted[:, :-1] = centred
         closeness, row = lifted @ factors, np.arange(len(Z))
         nearest = closeness.argmax(axis=1)
         squared = self._squared(Z, nearest)
         # Equal rows may have been scaled with rounding errors of this order.
-        rounding = 1e-10 * (self.spread + np.square(Z).sum(axis=1))
+        size = np.einsum("ij,ij->i", centred, centred)
+        rounding = 1e-10 * (self.spread + size)
         itself = np.flatnonzero(squared <= rounding)
         if len(itself) and len(self.rows) > 1:
             closeness[itself, nearest[itself]] = -np.inf
@@ -253,7 +255,7 @@ class References:
         closeness[row, nearest] = -np.inf
         # A nearer reference is not farther from the centre than this, and its product
         # has at most this error.
-        length = np.sqrt(np.einsum("ij,ij->i", lifted, lifted))
+        length = np.sqrt(1 + size)
         reach = length + np.sqrt(squared)
         error = (len(factors) + 4) * np.finfo(factors.dtype).eps * reach
         error *= length + reach

@@ -80,11 +80,17 @@ class Model:
             Empty if the parameters of the network mean the same in both.
         """
         new, old = self._architecture(), other._architecture()
-        changes = (
+        changes = [
             f"{name} must stay {old[name]}, got {new[name]}"
             for name in new
             if new[name] != old[name]
-        )
+        ]
+        ours, theirs = self.target_scaling, other.target_scaling
+        if not changes and not (
+            np.array_equal(ours.location, theirs.location)
+            and np.array_equal(ours.scale, theirs.scale)
+        ):
+            changes = ["loss must stay one with the same shift_invariant and degree"]
         return ", ".join(changes)
 
     def _architecture(self):
@@ -92,7 +98,6 @@ class Model:
         layers, n_hidden = self.network.layers, self.network.n_encoder_layers - 1
         names = [layer.activation.name for layer in layers]
         output = self.loss.output_activation
-        target = "scaled data" if self.targets_are_inputs else "data as they are"
         return {
             "n_components": layers[n_hidden].n_outputs,
             "hidden_layer_sizes": tuple(layer.n_outputs for layer in layers[:n_hidden]),
@@ -100,7 +105,6 @@ class Model:
             "linear_path": self.network.has_linear_path,
             "code_activation": repr(names[n_hidden]),
             "output_activation": repr(names[-1] if output == "identity" else output),
-            "loss": f"one of {target}",
         }
 
     def on_scaled_rows(self):
@@ -170,20 +174,16 @@ class Model:
         losses = losses.sum(axis=1, dtype=np.float64)
         return losses.sum() if sample_weight is None else sample_weight @ losses
 
-    def rounding_loss(self, mean):
-        """Return how much loss of a row at the mean rounding may explain.
+    def is_mean(self, X, mean, within=0.0):
+        """Return whether all rows are the mean, but for rounding.
 
-        In `mean`'s dtype the mean has an error in its last place, and the sum that it
-        comes from adds some more, in float64; the loss adds errors of its own, which
-        show when it is taken at means that differ by so much.
+        In `mean`'s dtype it has an error in its last place, and the sum that it comes
+        from adds some more, in float64. What has gone through the network has errors of
+        this order `within` so many units of its input, too.
         """
-        share = np.finfo(mean.dtype).eps + 100 * np.finfo(np.float64).eps
-        nudges = 1 + share * np.linspace(-1, 1, 9)[:, None]
-        means = (nudges * mean.astype(np.float64)).astype(mean.dtype)
-        target = self.targets(np.tile(mean, (len(means), 1)))
-        losses = self.loss.elementwise(target, self.raw_mean(means))
-        losses = losses - self.loss.saturated(target)
-        return 4 * np.abs(losses).sum(axis=1).max()
+        share = 2 * np.finfo(mean.dtype).eps + 100 * np.finfo(np.float64).eps
+        size = np.abs(mean) + within * self.input_scaling.scale
+        return bool((np.abs(X - mean) <= share * size).all())
 
     def mean_loss_of_predicting(self, mean, X):
         """Return the excess loss, per cell, of predicting the same for all rows."""

@@ -136,7 +136,7 @@ n_iter_no_change, warm_start, shuffle, random_state, verbose :
     offset_ : float
         The threshold: ``decision_function`` is ``score_samples`` minus this. After
         `partial_fit` that of the last 50 or more rows passed at once, as are the
-        distances of `score_parts`.
+        distances of `score_parts`: a change of either waits for so many.
 
     calibration_scores_ : ndarray of shape (n_set_aside,) or None
         The scores of the rows set aside, in ascending order, if there were any.

@@ -161,7 +161,10 @@ class AutoencoderParameters(BaseEstimator):
             if isinstance(constraint, Names)
             for name in constraint.names
         ]
-        value = str(getattr(self, parameter)).lower()
+        value = getattr(self, parameter)
+        if not isinstance(value, str):
+            return ""
+        value = value.lower()
         known = [value, SYNONYMS.get(value), *get_close_matches(value, options)]
         meant = [name for name in known if name in options]
         return f" Did you mean {meant[0]!r}?" if meant else ""

@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ._rows import block_length
 
-# How much less a column that rarely varies counts in scaling="auto". With 1/2 every cell
+# How much less a column counts that rarely varies (scaling="auto"). With 1/2 each cell
 # with an unusual value would count the same; with 1 extreme ones would be overlooked.
 RARITY = 0.75
 

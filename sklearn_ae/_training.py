@@ -59,7 +59,7 @@ LEAST_FOR_RECTIFIER = 1000
 # A pass has diverged if it multiplies the loss by this, and if it ends so many times
 # above what predicting the mean costs (of the rows looked at, which may be the mean).
 DIVERGED = 1000
-NO_LOSS = 1e-6
+NO_RESIDUAL = 1e-3
 
 # clip_norm="auto", by solver: without it "sgd" diverges where units are unbounded.
 CLIP_NORMS = {"adam": None, "sgd": 0.3}
@@ -316,8 +316,10 @@ def train_once(
     value : float
         The mean over the steps, each before it was taken; inf if they have diverged.
     """
-    few = rows.take(np.arange(choose_batch_size(params, model.network, rows)))
-    most = DIVERGED * max(model.mean_loss_of_predicting(mean, few.array()), NO_LOSS)
+    n_few = choose_batch_size(params, model.network, rows)
+    few = rows.take(np.linspace(0, len(rows) - 1, n_few).astype(int))
+    least = NO_RESIDUAL ** (model.loss.degree or 2)
+    most = DIVERGED * max(model.mean_loss_of_predicting(mean, few.array()), least)
     model, rows, few = _scaled_ahead(model, rows, few)
     objective = _objective(params, model, theta, rng, noise, alpha, map_parts)
     before, theta = theta, theta.copy()

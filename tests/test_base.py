@@ -295,6 +295,50 @@ def test_score_of_rows_that_do_not_vary_is_no_matter_of_rounding(constant, dtype
         assert fit_quietly(make(**params), X).score(X) in (0, 1)
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
+@pytest.mark.parametrize("scaling", ["global", "per_feature", None])
+@pytest.mark.parametrize(
+    ("constant", "dtype"), [(1.7e9, np.float32), (1.7e18, np.float64)]
+)
+def test_score_is_not_that_of_a_large_constant_column(loss, scaling, constant, dtype):
+    """Such as a date, whose rounding is larger than the deviance of all others."""
+    X = (IRIS - IRIS.mean(axis=0)).astype(dtype)
+    dated = np.c_[X, np.full(len(X), constant)].astype(dtype)
+    estimator = make(loss=loss, scaling=scaling, max_iter=5).fit(dated)
+    noise = np.random.RandomState(0).normal(size=dated.shape).astype(dtype)
+    noise[:, -1] = constant
+    assert estimator.score(dated) < 0.99
+    assert estimator.score(noise) < 0.9
+
+
+@pytest.mark.parametrize("offset", [0, 0.919])
+def test_score_of_a_loss_that_is_never_zero(offset):
+    class Likelihood(Loss):
+        shift_invariant = True
+
+        def elementwise(self, target, raw):
+            return (raw - target) ** 2 + offset
+
+        def gradient(self, target, raw):
+            return 2 * (raw - target)
+
+    estimator = make(loss=Likelihood(), scaling=None).fit(IRIS)
+    residual = (IRIS - estimator.reconstruct(IRIS)) ** 2
+    total = (IRIS - IRIS.mean(axis=0)) ** 2
+    expected = 1 - (residual + offset).sum() / (total + offset).sum()
+    assert_allclose(estimator.score(IRIS), expected)
+
+
+@pytest.mark.parametrize("offset", [1e6, 1e4])
+def test_score_with_a_large_offset_is_that_without(offset):
+    X = IRIS.astype(np.float32 if offset == 1e4 else np.float64)
+    moved = X + X.dtype.type(offset)
+    estimator = make().fit(moved)
+    residual = (moved - estimator.reconstruct(moved)).astype(float) ** 2
+    total = (moved - moved.mean(axis=0, dtype=float)) ** 2
+    assert_allclose(estimator.score(moved), 1 - residual.sum() / total.sum(), rtol=0.01)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize(
     "loss", ["squared_error", "absolute_error", "binary_cross_entropy", "poisson"]
@@ -816,6 +860,19 @@ def test_a_pass_from_an_excellent_model_is_not_divergence():
         assert estimator.n_iter_ == 2
 
 
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber"])
+def test_chunks_that_start_with_the_mean_are_not_divergence(loss):
+    rng = np.random.RandomState(0)
+    idle = np.full((60, 10), 5.0)
+    estimator = AutoencoderTransformer(2, loss=loss, random_state=0)
+    estimator.partial_fit(idle)
+    for _ in range(5):
+        busy = rng.normal(size=(400, 2)) @ np.ones((2, 10)) + rng.normal(size=(400, 10))
+        estimator.partial_fit(np.r_[idle, 5 + busy])
+        estimator.partial_fit(estimator.mean_[None])
+    assert estimator.n_iter_ == 11
+
+
 def test_first_partial_fit_that_diverges_leaves_the_start():
     params = {"solver": "sgd", "batch_size": 1, "clip_norm": None}
     estimator = make(hidden_layer_sizes=(), learning_rate_init=1e200, **params)
@@ -883,6 +940,26 @@ def test_training_goes_on_only_with_what_was_fitted(cls, method, change, message
     with pytest.raises(ValueError, match=message):
         getattr(estimator, method)(IRIS)
     assert vars(estimator) == expected
+
+
+def test_training_goes_on_only_with_targets_in_the_same_units():
+    class Centred(Loss):
+        shift_invariant = True
+
+        def elementwise(self, target, raw):
+            return np.abs(raw - target)
+
+        def gradient(self, target, raw):
+            return np.sign(raw - target)
+
+    class AsTheyAre(Centred):
+        shift_invariant = False
+
+    estimator = make(loss=Centred()).partial_fit(IRIS)
+    estimator.set_params(loss=AsTheyAre())
+    with pytest.raises(ValueError, match="loss must stay one with the same shift_inv"):
+        estimator.partial_fit(IRIS)
+    estimator.set_params(loss=Centred()).partial_fit(IRIS)
 
 
 def test_partial_fit_keeps_its_stream_of_draws():

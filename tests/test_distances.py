@@ -127,6 +127,13 @@ def test_heavy_tails_and_units_make_no_difference(n_features, unit):
     assert_allclose(references.measure(rows), distances.min(axis=1), rtol=1e-9)
 
 
+def test_an_offset_makes_no_difference():
+    near = Z + 1e-4
+    expected = References.fit(Z, np.random.RandomState(0)).measure(near)
+    moved = References.fit(Z + 1000, np.random.RandomState(0)).measure(near + 1000)
+    assert_allclose(moved, expected, rtol=1e-6)
+
+
 def test_two_references_and_one():
     for n in (1, 2):
         references = References.fit(Z[:n], np.random.RandomState(0))
