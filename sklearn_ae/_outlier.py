@@ -365,7 +365,7 @@ loss_curve_, validation_loss_curve_ :
 
     def _score_rows(self, function, X):
         rows = self._check_rows(X, for_loss=True)
-        # Distances take many products that are no larger than a small network's.
+        # Distances are many products of few rows each, whatever the network takes.
         sharing = None if self._score is None else Sharing.NOTHING
         return self._by_blocks(function, rows, sharing)
 
