@@ -57,7 +57,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from sklearn_ae import AutoencoderOutlierDetector
-from sklearn_ae._outlier import LEAST_TO_CALIBRATE
+from sklearn_ae._calibration import LEAST_TO_CALIBRATE
 
 LEAST_ANOMALIES = 10
 MOST_FOR_SVM = 5000

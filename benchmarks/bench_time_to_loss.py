@@ -54,7 +54,7 @@ from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ae import AutoencoderTransformer
-from sklearn_ae._solvers import _Tracker
+from sklearn_ae._stopping import Tracker
 
 # file (None: scikit-learn's digits), largest value of a pixel (None: standardise),
 # share or number of rows held out, hidden widths, code, the batch of PyTorch and JAX
@@ -240,8 +240,8 @@ def recorded_parameters():
         return wrapper
 
     with (
-        patch.object(_Tracker, "start", recording(_Tracker.start)),
-        patch.object(_Tracker, "update", recording(_Tracker.update)),
+        patch.object(Tracker, "start", recording(Tracker.start)),
+        patch.object(Tracker, "update", recording(Tracker.update)),
     ):
         yield record
 
@@ -259,8 +259,8 @@ def our_curve(problem):
     seconds, thetas = map(list, zip(*record, strict=True))
     if np.array_equal(thetas[0], thetas[1]):
         # Epochs were reported with the parameters that they started from.
-        thetas = [*thetas[1:], estimator._theta]
-    model = estimator._model
+        thetas = [*thetas[1:], estimator._fitted.theta]
+    model = estimator._fitted.model
     losses = []
     for theta in thetas:
         views = model.network.views(theta)

@@ -4,21 +4,40 @@
 - `AutoencoderOutlierDetector`: outliers, with a threshold, p-values and reasons;
 - `hidden_cells_score`, `one_standard_error`: a score and a rule for a search over
   the size of the code;
-- `Loss`, `Huber`: losses beyond those that have a name.
+- `Adam`, `SGD`, `LBFGS`, `Huber`, `GaussianNoise`, `Dense`: objects where the name or
+  number that a parameter takes is not enough;
+- `Solver`, `Loss`, `Corruption`, `Layer`: the bases of your own.
 """
 
+from ._corruption import Corruption, GaussianNoise
+from ._layers import Dense, Layer
+from ._lbfgs import LBFGS
 from ._losses import Huber, Loss
 from ._outlier import AutoencoderOutlierDetector
 from ._selection import hidden_cells_score, one_standard_error
+from ._stochastic import SGD, Adam
+from ._stopping import Solver
 from ._transformer import AutoencoderTransformer
 
 __version__ = "0.1.0.dev0"
 
 __all__ = [
+    "Adam",
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
+    "Corruption",
+    "Dense",
+    "GaussianNoise",
     "Huber",
+    "LBFGS",
+    "Layer",
     "Loss",
+    "SGD",
+    "Solver",
     "hidden_cells_score",
     "one_standard_error",
 ]
+
+# Files, messages and reprs name the package, not the module that a class is in today.
+for _name in __all__:
+    globals()[_name].__module__ = __name__

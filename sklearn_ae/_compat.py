@@ -2,7 +2,6 @@
 
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import (
-    HasMethods,
     Interval,
     InvalidParameterError,
     RealNotInt,
@@ -12,7 +11,6 @@ from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight
 
 __all__ = [
-    "HasMethods",
     "Interval",
     "InvalidParameterError",
     "RealNotInt",

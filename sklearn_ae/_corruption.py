@@ -1,47 +1,127 @@
 """What the network's input goes through while it is trained."""
 
 from dataclasses import dataclass
-from math import log
+from math import inf, log
+from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 
+from ._compat import Interval
+from ._options import Option
 
-@dataclass(frozen=True)
-class GaussianNoise:
-    """Additive normal noise, whose standard deviation each row draws for itself.
+
+class Corruption(Option):
+    """Base class of what a denoising autoencoder removes; subclass it for your own.
+
+    A subclass defines `apply`, in units of the scaled data; where the corruption is
+    meant in other units, `bind` tells it the scaling.
+
+    Attributes
+    ----------
+    needs_fresh_draws : bool, default=False
+        Whether each pass over the rows has to draw anew. A solver that minimises one
+        fixed function ("lbfgs") is then refused.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ae import AutoencoderTransformer, Corruption
+    >>> class Flicker(Corruption):
+    ...     '''Each row becomes brighter or darker by up to a half.'''
+    ...     def apply(self, X, rng, out):
+    ...         return np.multiply(X, rng.uniform(0.5, 1.5, (len(X), 1)), out=out)
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> AutoencoderTransformer(8, noise=Flicker(), max_iter=5).fit_transform(X).shape
+    (1797, 8)
+    """
+
+    needs_fresh_draws: ClassVar[bool] = False
+
+    @property
+    def strength(self):
+        """0 where nothing is changed: training is then that without corruption."""
+        return 1.0
+
+    def bind(self, scaling, rows):
+        """Return the same corruption for rows that have been scaled.
+
+        Parameters
+        ----------
+        scaling : object with methods `apply` and `invert`
+            What takes rows from the user's units to those of the network, and back.
+        rows : object with a method `blocks(length)`
+            The training rows, in the user's units.
+        """
+        return self
+
+    def apply(self, X, rng, out):
+        """Write corrupted rows into `out`, another array than `X`, and return it.
+
+        Parameters
+        ----------
+        X : ndarray of shape (n_rows, n_features)
+            Scaled rows.
+        rng : numpy.random.Generator
+            What to draw from, and from nothing else.
+        out : ndarray of shape (n_rows, n_features)
+        """
+        raise TypeError(f"{type(self).__name__} must define 'apply'.")
+
+
+@dataclass(repr=False, eq=False)
+class GaussianNoise(Corruption):
+    """Additive normal noise, whose standard deviation each row may draw for itself.
 
     A network that has to undo noise of standard deviation s learns to return the mean
     of the data within about s of its input (Alain & Bengio 2014, "What regularized
     auto-encoders learn from the data-generating distribution", theorem 1). With a range
     of deviations it learns that at all these distances.
 
-    Attributes
+    Parameters
     ----------
-    low, high : float
-        Range of the standard deviation, whose logarithm is uniform; in units of the
-        scaled data.
+    scale : float, default=0.3
+        The standard deviation, in units of the estimator's `scale_`; not used with
+        `low` and `high`.
+
+    low, high : float or None, default=None
+        Range of the standard deviation, in the same units. Each row draws its own, and
+        the logarithm is uniform.
     """
 
-    low: float
-    high: float
+    scale: float = 0.3
+    low: float | None = None
+    high: float | None = None
 
-    def apply(self, X, rng, out=None):
-        """Return noisy rows, in `out` if given: another array than `X`.
+    _parameter_constraints = {
+        "scale": [Interval(Real, 0, None, closed="left")],
+        "low": [Interval(Real, 0, None, closed="neither"), None],
+        "high": [Interval(Real, 0, None, closed="neither"), None],
+    }
 
-        Parameters
-        ----------
-        X : ndarray of shape (n_rows, n_features)
-        rng : numpy.random.Generator
-            Draws the same for the same rows when it is in the same state.
-        out : ndarray of shape (n_rows, n_features), optional
+    def _validate_params(self):
+        super()._validate_params()
+        low, high = self._range()
+        if (self.low is None) != (self.high is None) or not low <= high < inf:
+            raise ValueError(
+                "low and high of GaussianNoise must both be None, or numbers with 0 < "
+                f"low <= high, got low={self.low!r} and high={self.high!r}."
+            )
 
-        Returns
-        -------
-        noisy : ndarray of shape (n_rows, n_features)
-        """
-        out = np.empty_like(X) if out is None else out
+    @property
+    def strength(self):
+        return self._range()[1]
+
+    def _range(self):
+        if self.low is None or self.high is None:
+            return self.scale, self.scale
+        return self.low, self.high
+
+    def apply(self, X, rng, out):
+        low, high = self._range()
         rng.standard_normal(out=out, dtype=out.dtype)
-        deviation = np.exp(rng.uniform(log(self.low), log(self.high), (len(X), 1)))
+        deviation = np.exp(rng.uniform(log(low), log(high), (len(X), 1)))
         out *= deviation.astype(out.dtype)
         out += X
         return out

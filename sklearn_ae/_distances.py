@@ -7,6 +7,7 @@ from scipy.linalg import eigh
 from sklearn.utils.extmath import randomized_svd
 
 from ._statistics import quantile
+from ._stored import Stored
 
 # Share of the rows, the farthest, that an ellipsoid is not fitted to.
 TRIM = 0.4
@@ -25,8 +26,8 @@ N_REFERENCES = 2048
 ROWS_COMPARED = 256
 
 
-@dataclass(frozen=True)
-class Ellipsoid:
+@dataclass(frozen=True, eq=False)
+class Ellipsoid(Stored):
     r"""The squared Mahalanobis distance of rows from most of the rows it is fitted to.
 
     .. math::
@@ -162,8 +163,8 @@ def _whitening(Z, weights, least_variance):
     return center, directions / np.sqrt(variances)
 
 
-@dataclass(frozen=True)
-class References:
+@dataclass(frozen=True, eq=False)
+class References(Stored):
     r"""The squared distance from the nearest of some rows.
 
     The nearest of references r to a row z is that with the largest

@@ -1,12 +1,17 @@
-"""Layers: what a network is a sequence of."""
+"""Layers: the differentiable maps that a network is a sequence of."""
 
-from dataclasses import dataclass
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
 from functools import partial
 from math import prod, sqrt
+from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
 
-from ._activations import Activation
+from ._compat import Interval
+from ._options import Option
 
 
 def run(calls):
@@ -15,145 +20,183 @@ def run(calls):
         call()
 
 
-def _add_product(out, x, weight):
-    np.add(out, x.dot(weight), out)
+class Layer(Option):
+    """Base class of the layers; subclass it to write your own.
 
-
-@dataclass(frozen=True)
-class Dense:
-    """A fully connected layer, ``activation(x @ weight + bias)``.
-
-    With `n_direct` > 0 the layer also sees what its half of the network started from:
-    the weight has as many rows more, a linear path around the layers between.
-
-    A layer knows its shapes and its mathematics and holds no numbers: parameters and
-    memory come from outside. What it does to them it returns as a list of calls without
-    arguments: training makes the same ones in every step, and finding out which takes a
-    small network time. Another kind of layer (a convolution, say) has the same
-    attributes and methods.
+    A layer is a differentiable map from rows of `n_inputs` numbers to rows of
+    `n_outputs` numbers. It knows its shapes and its mathematics and holds no numbers:
+    parameters and memory come from outside. What it does to them it returns as a list
+    of calls without arguments: training makes the same ones in every step, and finding
+    out which takes a small network time. Activations are not its business, nor is what
+    goes around it: the network has them.
 
     Attributes
     ----------
     n_inputs, n_outputs : int
-        Width of the layer before and of this one.
+        Width of the rows that come in and go out, once it is known (see `after`).
 
-    activation : Activation
-        The function applied to each unit.
+    weight_shapes, bias_shapes : tuple of tuple of int
+        The parameter arrays, in this order; the weight penalty is for the first.
 
-    n_direct : int
-        Width of what comes around the layers between; 0 if nothing does.
+    scratch_width : int, default=0
+        Memory that a row takes on its way besides its output, in numbers.
+
+    affine : bool, default=False
+        Whether the map is a matrix product plus a constant, so that it has an adjoint.
     """
 
-    n_inputs: int
-    n_outputs: int
-    activation: Activation
-    n_direct: int = 0
+    n_inputs: Any
+    n_outputs: Any
+    scratch_width: ClassVar[int] = 0
+    affine: ClassVar[bool] = False
 
     @property
-    def weight_shape(self):
-        return (self.n_inputs + self.n_direct, self.n_outputs)
+    def weight_shapes(self) -> tuple[tuple[int, ...], ...]:
+        return ()
 
     @property
-    def bias_shape(self):
-        return (self.n_outputs,)
+    def bias_shapes(self) -> tuple[tuple[int, ...], ...]:
+        return ()
 
-    @property
-    def n_weights(self):
-        return prod(self.weight_shape)
+    def after(self, n_inputs):
+        """Return this layer for rows of a known width."""
+        raise TypeError(f"{type(self).__name__} must define 'after'.")
 
-    @property
-    def n_biases(self):
-        return prod(self.bias_shape)
+    def mirrored(self):
+        """Return the layer that leads back, from `n_outputs` to `n_inputs`."""
+        raise TypeError(f"{type(self).__name__} must define 'mirrored'.")
 
-    def initial_weight(self, rng):
+    def initial(self, rng, rectifier, n_more=0):
         """Draw weights that keep the variance of a signal from layer to layer.
-
-        Uniform in +-sqrt(6 / n_inputs) after a rectifier (He et al. 2015, eq. 10), in
-        +-sqrt(6 / (n_inputs + n_outputs)) otherwise (Glorot & Bengio 2010, eq. 16).
-        """
-        fan, n_outputs = self.weight_shape
-        if not self.activation.rectifier:
-            fan += n_outputs
-        bound = sqrt(6 / fan)
-        return rng.uniform(-bound, bound, self.weight_shape)
-
-    def buffers(self, n_rows, dtype):
-        """Allocate (z, a): the layer's output before and after the activation.
-
-        Both are the same array where the activation allows it.
-        """
-        z = np.empty((n_rows, self.n_outputs), dtype)
-        return z, (z if self.activation.in_place else np.empty_like(z))
-
-    def forward(self, weight, bias, x, buffers, direct=None):
-        """Return the layer's output for the rows `x`, written into `buffers`."""
-        run(self.forward_calls(weight, bias, x, buffers, direct))
-        return buffers[1]
-
-    def forward_calls(self, weight, bias, x, buffers, direct=None):
-        """Return the calls that write the layer's output into `buffers`.
 
         Parameters
         ----------
-        weight : ndarray of shape `weight_shape`
-        bias : ndarray of shape `bias_shape`
+        rng : RandomState
+        rectifier : bool
+            Whether the activation that follows is a rectifier.
+        n_more : int, default=0
+            Inputs that come to the same outputs from elsewhere.
+
+        Returns
+        -------
+        weights : list of ndarray
+            One for each of `weight_shapes`. Biases start at zero.
+        """
+        raise TypeError(f"{type(self).__name__} must define 'initial'.")
+
+    def scratch(self, n_rows, dtype):
+        """Allocate what the calls need besides inputs and outputs."""
+
+    def forward_calls(self, parameters, x, out, scratch):
+        """Return the calls that write the layer's output.
+
+        Parameters
+        ----------
+        parameters : tuple of ndarray
+            Of `weight_shapes` and `bias_shapes`.
         x : ndarray of shape (n_rows, n_inputs)
-        buffers : (ndarray, ndarray)
-            From `buffers`, for as many rows.
-        direct : ndarray of shape (n_rows, n_direct) or None
+            Not modified.
+        out : ndarray of shape (n_rows, n_outputs)
+            Written.
+        scratch : object
+            From `scratch`, for as many rows.
         """
-        z, a = buffers
-        # Methods, as `np.dot` takes time to find out whose `dot` it is.
-        calls = [partial(x.dot, weight[: self.n_inputs], z)]
-        if self.n_direct:
-            calls.append(partial(_add_product, z, direct, weight[self.n_inputs :]))
-        calls.append(partial(np.add, z, bias, z))
-        if self.activation.name != "identity":
-            calls.append(partial(self.activation.forward, z, a))
-        return calls
+        raise TypeError(f"{type(self).__name__} must define 'forward_calls'.")
 
-    def backward(self, weight, x, buffers, delta, gradient, delta_x=None, direct=None):
-        """Turn the gradient by the output into that by the parameters and the input.
-
-        The parameters are those of `backward_calls`.
-        """
-        run(self.backward_calls(weight, x, buffers, delta, gradient, delta_x, direct))
-
-    def backward_calls(
-        self, weight, x, buffers, delta, gradient, delta_x=None, direct=None
-    ):
+    def backward_calls(self, parameters, x, delta, gradients, delta_x, scratch):
         """Return the calls that propagate the gradient by the output.
 
         Parameters
         ----------
-        weight : ndarray of shape `weight_shape`
-        x, buffers
-            As in the forward pass before; the buffers are overwritten.
+        parameters, x, scratch
+            As in the forward pass before.
         delta : ndarray of shape (n_rows, n_outputs)
-            Gradient by the output on entry, by what the activation got on exit.
-        gradient : (ndarray of shape `weight_shape`, ndarray of shape `bias_shape`)
-            Where the gradient by the parameters is written.
+            Gradient by the output; may be overwritten.
+        gradients : tuple of ndarray
+            Where the gradient by each of the parameters is written.
         delta_x : ndarray of shape (n_rows, n_inputs) or None
             Where the gradient by the input is written, if anyone needs it.
-        direct : ndarray of shape (n_rows, n_direct) or None
-            As in `forward`.
         """
-        calls = []
-        if self.activation.name != "identity":
-            z, a = buffers
-            calls.append(partial(self.activation.derivative, z, a))
-            calls.append(partial(np.multiply, delta, a, delta))
-        n, (weight_gradient, bias_gradient) = self.n_inputs, gradient
+        raise TypeError(f"{type(self).__name__} must define 'backward_calls'.")
+
+
+@dataclass(repr=False, eq=False)
+class Dense(Layer):
+    """A fully connected layer, ``x @ weight + bias``.
+
+    Parameters
+    ----------
+    n_outputs : int
+        Number of units.
+
+    bias : bool, default=True
+        Whether to add a constant to each unit.
+
+    n_inputs : int or None, default=None
+        Width of the rows that come in; None is whatever the layer before has.
+    """
+
+    n_outputs: Any
+    bias: bool = True
+    n_inputs: Any = None
+
+    affine = True
+    _parameter_constraints = {
+        "n_outputs": [Interval(Integral, 1, None, closed="left")],
+        "bias": ["boolean"],
+        "n_inputs": [Interval(Integral, 1, None, closed="left"), None],
+    }
+
+    @property
+    def weight_shapes(self):
+        return ((self.n_inputs, self.n_outputs),)
+
+    @property
+    def bias_shapes(self):
+        return ((self.n_outputs,),) if self.bias else ()
+
+    def after(self, n_inputs):
+        return replace(self, n_inputs=n_inputs)
+
+    def mirrored(self):
+        return replace(self, n_inputs=self.n_outputs, n_outputs=self.n_inputs)
+
+    def initial(self, rng, rectifier, n_more=0):
+        """Draw the weight.
+
+        Uniform in +-sqrt(6 / n_inputs) before a rectifier (He et al. 2015, eq. 10), in
+        +-sqrt(6 / (n_inputs + n_outputs)) otherwise (Glorot & Bengio 2010, eq. 16).
+        """
+        fan = self.n_inputs + n_more + (0 if rectifier else self.n_outputs)
+        bound = sqrt(6 / fan)
+        return [rng.uniform(-bound, bound, self.weight_shapes[0])]
+
+    def scratch(self, n_rows, dtype):
         # BLAS sums up rows several times faster than `sum` does.
-        ones = np.ones(len(delta), delta.dtype)
-        calls.append(partial(ones.dot, delta, bias_gradient))
-        calls.append(partial(x.T.dot, delta, weight_gradient[:n]))
-        if self.n_direct:
-            calls.append(partial(direct.T.dot, delta, weight_gradient[n:]))
-        if delta_x is not None:
-            calls.append(partial(delta.dot, weight[:n].T, delta_x))
+        return np.ones(n_rows, dtype)
+
+    def forward_calls(self, parameters, x, out, scratch):
+        weight, *bias = parameters
+        # Methods, as `np.dot` takes time to find out whose `dot` it is.
+        calls = [partial(x.dot, weight, out)]
+        if self.bias:
+            calls.append(partial(np.add, out, bias[0], out))
         return calls
 
-    def direct_calls(self, weight, delta, delta_direct):
-        """Return the calls that add to the gradient by what came directly."""
-        return [partial(_add_product, delta_direct, delta, weight[self.n_inputs :].T)]
+    def backward_calls(self, parameters, x, delta, gradients, delta_x, scratch):
+        weight_gradient, *bias_gradient = gradients
+        calls = [partial(x.T.dot, delta, weight_gradient)]
+        if self.bias:
+            calls.append(partial(scratch.dot, delta, bias_gradient[0]))
+        if delta_x is not None:
+            calls.append(partial(delta.dot, parameters[0].T, delta_x))
+        return calls
+
+    def write_adjoint(self, parameters, mirrored):
+        """Make this the adjoint of a mirrored layer with these parameters."""
+        parameters[0][...] = mirrored[0].T
+
+
+def n_numbers(shapes):
+    """Return how many numbers arrays of some shapes have together."""
+    return sum(prod(shape) for shape in shapes)

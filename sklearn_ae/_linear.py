@@ -121,7 +121,7 @@ def write_linear_solution(network, theta, axes, alpha):
     Parameters
     ----------
     network : Network
-        With linear layers; without hidden ones if `alpha` > 0.
+        With dense, linear layers; without hidden ones if `alpha` > 0.
     theta : ndarray of shape (n_parameters,)
         Overwritten.
     axes : PrincipalAxes
@@ -129,21 +129,20 @@ def write_linear_solution(network, theta, axes, alpha):
     alpha : float
         Strength of the L2 penalty.
     """
-    rank = min(len(axes.variances), *(layer.n_outputs for layer in network.layers))
+    layers = [*network.encoder.layers, *network.decoder.layers]
+    rank = min(len(axes.variances), *(layer.n_outputs for layer in layers))
     directions, variances = axes.directions[:rank], axes.variances[:rank]
     if alpha > 0:
-        least = alpha * network.layers[0].n_inputs / 2
+        least = alpha * layers[0].n_inputs / 2
         kept = 1 - least / np.maximum(variances, least)
         directions = directions * np.sqrt(kept)[:, None]
     theta.fill(0)
-    views = network.views(theta)
-    for weight, _ in views[1:-1]:
+    encoder, decoder = network.views(theta)
+    for weight, *_ in [*encoder[1:], *decoder[:-1]]:
         np.fill_diagonal(weight[:rank, :rank], 1)
-    (encoder, encoder_bias), (decoder, decoder_bias) = views[0], views[-1]
-    encoder[:, :rank] = directions.T
-    encoder_bias[:rank] = -directions @ axes.mean
-    decoder[:rank] = directions
-    decoder_bias[:] = axes.mean
+    _write_projection(encoder[0], encoder[0][1], directions, axes.mean)
+    layers[-1].write_adjoint(decoder[-1], encoder[0])
+    decoder[-1][1][:] = axes.mean
 
 
 def write_linear_start(network, theta, axes, decodes):
@@ -163,17 +162,19 @@ def write_linear_start(network, theta, axes, decodes):
     decodes : bool
         Whether raw outputs are scaled rows; if not, only the encoder starts as PCA.
     """
-    last_of_encoder = network.n_encoder_layers - 1
-    code, output = network.layers[last_of_encoder], network.layers[-1]
-    rank = min(len(axes.variances), code.n_outputs)
-    directions = axes.directions[:rank]
-    views = network.views(theta)
-    weight, bias = views[last_of_encoder]
-    weight.fill(0)
-    weight[code.n_inputs :, :rank] = directions.T
-    bias[:rank] = -directions @ axes.mean
+    (*_, code, into_code), (*_, output, out_of_code) = network.views(theta)
+    directions = axes.directions[: network.encoder.path.n_outputs]
+    code[0].fill(0)
+    _write_projection(into_code, code[1], directions, axes.mean)
     if decodes:
-        weight, bias = views[-1]
-        weight.fill(0)
-        weight[output.n_inputs : output.n_inputs + rank] = directions
-        bias[:] = axes.mean
+        output[0].fill(0)
+        network.decoder.path.write_adjoint(out_of_code, into_code)
+        output[1][:] = axes.mean
+
+
+def _write_projection(parameters, bias, directions, mean):
+    """Let the first outputs be where centred rows lie along some directions."""
+    weight, rank = parameters[0], len(directions)
+    weight.fill(0)
+    weight[:, :rank] = directions.T
+    bias[:rank] = -directions @ mean

@@ -1,27 +1,37 @@
 """Reconstruction losses: what a row costs, given what the network made of it.
 
-A loss compares a `target` (a block of data) with the network's `raw` output, cell by
-cell. Each but binary cross-entropy is 0 for a perfect reconstruction. The mean over all
-cells is the metric of that name in :mod:`sklearn.metrics`, where there is one.
+A loss compares a `target` (a block of data) with the network's `raw` output. Each but
+binary cross-entropy is 0 for a perfect reconstruction. The mean over all cells is the
+metric of that name in :mod:`sklearn.metrics`, where there is one.
 """
 
 from dataclasses import dataclass
 from numbers import Real
+from typing import ClassVar
 
 import numpy as np
 from scipy.special import expit, logit, xlogy
 
 from ._activations import logistic, softplus
+from ._compat import Interval
+from ._options import Option
 
 
-class Loss:
+class Loss(Option):
     """Base class of the reconstruction losses; subclass it to write your own.
 
     A subclass defines `elementwise` and `gradient`; the rest has defaults that suit a
-    loss whose raw output is the reconstruction itself. Any object with all of these
-    attributes will do.
+    loss whose raw output is the reconstruction itself.
 
-    Targets may be the user's data, so they are read-only.
+    A loss need not go cell by cell: one that takes several columns as one category, or
+    knows a rule between columns, defines `cells` instead of `elementwise`, and divides
+    the cost of a row among the row's cells as it likes. `gradient` is then that of the
+    sum over the row; and if weights of single cells are to be possible, such a loss
+    defines `value_and_gradient` as well.
+
+    Parameters of a loss are those of its constructor, which keeps them under their
+    names, as scikit-learn's estimators do. Targets may be the user's data, so they are
+    read-only.
 
     Attributes
     ----------
@@ -58,29 +68,46 @@ class Loss:
     (150, 2)
     """
 
-    shift_invariant: bool = False
-    degree: int | None = None
-    output_activation: str = "identity"
+    shift_invariant: ClassVar[bool] = False
+    degree: ClassVar[int | None] = None
+    output_activation: ClassVar[str] = "identity"
 
     def elementwise(self, target, raw):
         """Return the loss of each cell, an array of the shape of `raw`."""
         raise TypeError(f"{type(self).__name__} must define 'elementwise'.")
 
+    def cells(self, target, raw):
+        """Return what each row costs, as cells of the shape of `raw` that add up to it.
+
+        By default these are `elementwise`.
+        """
+        return self.elementwise(target, raw)
+
     def gradient(self, target, raw):
-        """Return the derivative of `elementwise` with respect to `raw`, a new array."""
+        """Return the derivative of the sum of all cells by `raw`, a new array."""
         raise TypeError(f"{type(self).__name__} must define 'gradient'.")
 
-    def value_and_gradient(self, target, raw, sample_weight=None):
-        """Return the weighted sum of `elementwise` and its gradient.
+    def value(self, target, raw, weights=None):
+        """Return the weighted sum of `cells`.
 
-        The gradient may be returned in the memory of `raw`.
+        Parameters
+        ----------
+        target, raw : ndarray of shape (n_rows, n_features)
+        weights : ndarray of shape (n_rows, 1) or (n_rows, n_features), or None
+            Of rows or of cells; None is 1 for all.
         """
-        losses = np.asarray(self.elementwise(target, raw))
+        cells = np.asarray(self.cells(target, raw))
+        cells = cells if weights is None else weights * cells
+        return float(cells.sum(dtype=np.float64))
+
+    def value_and_gradient(self, target, raw, weights=None):
+        """Return `value`, and its gradient by `raw`.
+
+        The parameters are those of `value`. The gradient may be in the memory of `raw`.
+        """
+        value = self.value(target, raw, weights)
         gradient = np.asarray(self.gradient(target, raw), dtype=raw.dtype)
-        if sample_weight is None:
-            return float(losses.sum()), gradient
-        gradient *= sample_weight[:, None]
-        return float(sample_weight @ losses.sum(axis=1)), gradient
+        return value, gradient if weights is None else weights * gradient
 
     def predict(self, raw):
         """Return the reconstruction that belongs to raw outputs."""
@@ -110,15 +137,16 @@ class SquaredError(Loss):
     def gradient(self, target, raw):
         return 2 * (raw - target)
 
-    def value_and_gradient(self, target, raw, sample_weight=None):
+    def value_and_gradient(self, target, raw, weights=None):
         residual = np.subtract(raw, target, out=raw)
-        if sample_weight is None:
+        if weights is None:
             value = float(np.vdot(residual, residual))
             residual *= 2
-        else:
-            value = float(sample_weight @ np.einsum("ij,ij->i", residual, residual))
-            residual *= 2 * sample_weight[:, None]
-        return value, residual
+            return value, residual
+        weighted = weights * residual
+        value = float(np.vdot(weighted, residual))
+        weighted *= 2
+        return value, weighted
 
 
 class AbsoluteError(Loss):
@@ -137,7 +165,7 @@ class AbsoluteError(Loss):
         return np.sign(raw - target)
 
 
-@dataclass
+@dataclass(repr=False, eq=False)
 class Huber(Loss):
     r"""Squared error for small residuals r = raw - x, absolute error for large ones.
 
@@ -160,12 +188,7 @@ class Huber(Loss):
 
     shift_invariant = True
     degree = 2
-
-    def check_data(self, X):
-        if not isinstance(self.delta, Real) or not float(self.delta) > 0:
-            raise ValueError(
-                f"delta of Huber must be a number above 0, got {self.delta!r}."
-            )
+    _parameter_constraints = {"delta": [Interval(Real, 0, None, closed="neither")]}
 
     def elementwise(self, target, raw):
         size = np.abs(raw - target)
@@ -246,10 +269,15 @@ class Poisson(Loss):
         return np.log(np.maximum(prediction, 1e-7))
 
 
-LOSSES = {
+LOSSES: dict[str, type[Loss]] = {
     "squared_error": SquaredError,
     "absolute_error": AbsoluteError,
     "huber": Huber,
     "binary_cross_entropy": BinaryCrossEntropy,
     "poisson": Poisson,
 }
+
+
+def as_loss(loss):
+    """Return the object that the parameter `loss` stands for."""
+    return LOSSES[loss]() if isinstance(loss, str) else loss

@@ -1,14 +1,15 @@
 """The autoencoder as a function on data in the user's units."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property
 
 import numpy as np
 
+from ._code import Code
 from ._losses import Loss
 from ._network import Network
 from ._rows import read_only
-from ._scaling import Scaling
+from ._scaling import Units
 
 
 @dataclass(frozen=True)
@@ -25,128 +26,67 @@ class Model:
     loss : Loss
         Compares raw outputs with targets.
 
-    input_scaling, target_scaling : Scaling
-        What turns data into the network's input, and into the target of its raw output.
-        The same object, if both are the same.
+    units : Units
+        What turns data into the network's input and into targets.
 
-    unit : float
-        What turns the loss on scaled data into the loss in the units of the data.
+    code : Code
+        What happens between encoder and decoder.
     """
 
     network: Network
     loss: Loss
-    input_scaling: Scaling
-    target_scaling: Scaling
-    unit: float
-
-    @classmethod
-    def assemble(cls, network, loss, scaling):
-        """Scale targets as far as loss and output activation allow.
-
-        A residual does not change when both sides are shifted; a homogeneous loss only
-        changes by a factor when both sides are scaled; a bounded output allows neither.
-        """
-        bounded = network.layers[-1].activation.name != "identity"
-        shifts = loss.shift_invariant and not bounded
-        scales = loss.degree is not None and not bounded
-        if shifts and scales:
-            target_scaling = scaling
-        else:
-            target_scaling = Scaling(
-                scaling.location if shifts else np.zeros_like(scaling.location),
-                scaling.scale if scales else np.ones_like(scaling.scale),
-            )
-        # With one scale for each feature the loss is that of the scaled data.
-        in_data_units = scales and scaling.scale.ndim == 0
-        unit = float(scaling.scale) ** loss.degree if in_data_units else 1.0
-        return cls(network, loss, scaling, target_scaling, unit)
+    units: Units
+    code: Code = Code()
 
     def initial_theta(self, mean, rng):
         """Draw parameters; the output starts around the data's mean where it can."""
-        theta = self.network.initial_theta(rng, self.input_scaling.location.dtype)
-        activation = self.network.layers[-1].activation
+        theta = self.network.initial_theta(rng, self.units.inputs.location.dtype)
+        activation = self.network.decoder.activations[-1]
         # A rectifier leaves positive numbers as they are, or nearly so.
         if activation.name == "identity" or activation.rectifier:
-            _, bias = self.network.views(theta)[-1]
-            bias[:] = self.raw_mean(mean)
+            self.network.intercepts(theta)[-1][:] = self.raw_mean(mean)
         return theta
 
-    def changes_from(self, other):
-        """Say in which of an estimator's parameters this differs from another model.
-
-        Returns
-        -------
-        changes : str
-            Empty if the parameters of the network mean the same in both.
-        """
-        new, old = self._architecture(), other._architecture()
-        changes = [
-            f"{name} must stay {old[name]}, got {new[name]}"
-            for name in new
-            if new[name] != old[name]
-        ]
-        ours, theirs = self.target_scaling, other.target_scaling
-        if not changes and not (
+    def check_targets_stay(self, before):
+        """Raise ValueError if targets are not in the units of another model."""
+        ours, theirs = self.units.targets, before.units.targets
+        if not (
             np.array_equal(ours.location, theirs.location)
             and np.array_equal(ours.scale, theirs.scale)
         ):
-            changes = ["loss must stay one with the same shift_invariant and degree"]
-        return ", ".join(changes)
-
-    def _architecture(self):
-        """Return what parameters of an estimator have become, in words."""
-        layers, n_hidden = self.network.layers, self.network.n_encoder_layers - 1
-        names = [layer.activation.name for layer in layers]
-        output = self.loss.output_activation
-        return {
-            "n_components": layers[n_hidden].n_outputs,
-            "hidden_layer_sizes": tuple(layer.n_outputs for layer in layers[:n_hidden]),
-            "activation": repr(names[0]) if n_hidden else "anything",
-            "linear_path": self.network.has_linear_path,
-            "code_activation": repr(names[n_hidden]),
-            "output_activation": repr(names[-1] if output == "identity" else output),
-        }
-
-    def on_scaled_rows(self):
-        """Return the same model for rows that `input_scaling` has been applied to."""
-        scaling = self.input_scaling
-        identity = Scaling(
-            np.zeros_like(scaling.location), np.ones((), scaling.scale.dtype)
-        )
-        return replace(self, input_scaling=identity, target_scaling=identity)
-
-    @property
-    def targets_are_inputs(self):
-        """Whether the network has to reproduce exactly what it is given."""
-        return self.target_scaling is self.input_scaling
+            raise ValueError(
+                "Training cannot go on with other targets: loss must stay one with the "
+                "same shift_invariant and degree."
+            )
 
     @property
     def starts_as_pca(self):
         """Whether a linear path makes the network PCA before training."""
-        code = self.network.layers[self.network.n_encoder_layers - 1]
-        linear = code.activation.name == "identity" and self.targets_are_inputs
+        linear_code = self.network.encoder.activations[-1].name == "identity"
+        linear = linear_code and self.units.targets_are_inputs
         return linear and self.network.has_linear_path
 
     @cached_property
     def row_bytes(self):
         """Memory for one row's way through the network, in bytes."""
-        widths = [layer.n_outputs for layer in self.network.layers]
-        cells = 2 * self.network.layers[0].n_inputs + 2 * sum(widths)
-        return cells * self.input_scaling.location.itemsize
+        n_features = self.network.encoder.layers[0].n_inputs
+        cells = 2 * n_features + 2 * self.network.row_width
+        return cells * self.units.inputs.location.itemsize
 
     @property
     def parameter_bytes(self):
         """Memory for all parameters, in bytes."""
-        return self.network.n_parameters * self.input_scaling.location.itemsize
+        return self.network.n_parameters * self.units.inputs.location.itemsize
 
     def encode(self, views, X):
         """Return the codes of rows, of shape (n_rows, n_components)."""
-        return self.network.forward(views, self._inputs(X), self.network.encoder)
+        inputs = _clipped(self.units.inputs.apply(X))
+        return self.code.center(self.network.encoder.forward(views[0], inputs))
 
     def decode(self, views, codes):
         """Map codes back to rows."""
-        raw = self.network.forward(views, _bounded(codes), self.network.decoder)
-        return self.target_scaling.invert(self.loss.predict(raw))
+        raw = self._raw_of_codes(views, codes)
+        return self.units.targets.invert(self.loss.predict(raw))
 
     def reconstruct(self, views, X):
         """Return what the network makes of rows."""
@@ -154,23 +94,22 @@ class Model:
 
     def raw(self, views, X):
         """Return the network's raw output for rows."""
-        return self.network.forward(views, self._inputs(X))
+        return self._raw_of_codes(views, self.encode(views, X))
 
-    def losses(self, views, X, corrupt=None):
-        """Return the loss of each cell; times `unit` it is in the units of the data.
+    def losses(self, views, X):
+        """Return the loss of each row as cells, in the units of the data.
 
-        Where it cannot be computed any more, it is infinite. The network's inputs go
-        through `corrupt` if that is given.
+        In float64, which has a place for the units of large float32 data, squared.
+        Where it cannot be computed any more, it is infinite.
         """
-        target, inputs = self.targets(X), self._inputs(X)
-        raw = self.network.forward(views, corrupt(inputs) if corrupt else inputs)
-        losses = np.require(self.loss.elementwise(target, raw), requirements="W")
-        return np.nan_to_num(losses, copy=False, nan=np.inf, posinf=np.inf)
+        cells = self.loss.cells(self.targets(X), self.raw(views, X))
+        cells = self.units.of_loss * np.asarray(cells, dtype=np.float64)
+        return np.nan_to_num(cells, copy=False, nan=np.inf, posinf=np.inf)
 
     def excess_loss(self, raw, X, sample_weight):
         """Return the weighted sum of the losses for raw outputs, less the least."""
         target = self.targets(X)
-        losses = self.loss.elementwise(target, raw) - self.loss.saturated(target)
+        losses = self.loss.cells(target, raw) - self.loss.saturated(target)
         losses = losses.sum(axis=1, dtype=np.float64)
         return losses.sum() if sample_weight is None else sample_weight @ losses
 
@@ -182,7 +121,7 @@ class Model:
         this order `within` so many units of its input, too.
         """
         share = 2 * np.finfo(mean.dtype).eps + 100 * np.finfo(np.float64).eps
-        size = np.abs(mean) + within * self.input_scaling.scale
+        size = np.abs(mean) + within * self.units.inputs.scale
         return bool((np.abs(X - mean) <= share * size).all())
 
     def mean_loss_of_predicting(self, mean, X):
@@ -192,16 +131,17 @@ class Model:
 
     def raw_mean(self, mean):
         """Return the raw output, of shape (n_features,), that predicts `mean`."""
-        return self.loss.link(self.target_scaling.apply(mean))
+        return self.loss.link(self.units.targets.apply(mean))
 
-    def targets(self, X, out=None):
+    def targets(self, X):
         """Return what raw outputs are compared with: read-only, as it may be X."""
-        return read_only(self.target_scaling.apply(X, out=out))
+        return read_only(self.units.targets.apply(X))
 
     def check_loss(self, X):
         """Raise ValueError if the loss does not return one number for each cell."""
         target = self.targets(X)
-        for name in ("elementwise", "gradient", "saturated"):
+        cells = "elementwise" if type(self.loss).cells is Loss.cells else "cells"
+        for name in (cells, "gradient", "saturated"):
             args = (target,) if name == "saturated" else (target, np.zeros_like(X))
             method = f"{name} of the loss {type(self.loss).__name__}"
             try:
@@ -216,11 +156,11 @@ class Model:
                     f"{X.shape} when tried with a few rows, got {shape}."
                 )
 
-    def _inputs(self, X):
-        return _bounded(self.input_scaling.apply(X))
+    def _raw_of_codes(self, views, codes):
+        return self.network.decoder.forward(views[1], _clipped(codes))
 
 
-def _bounded(x):
+def _clipped(x):
     """Return x cut off where its square overflows, lest far rows become NaN."""
     limit = _largest_to_square(x.dtype)
     return x.clip(-limit, limit)

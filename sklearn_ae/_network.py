@@ -1,43 +1,203 @@
-"""The network: layers, and where each one's parameters lie in one flat vector."""
+"""The network: two stacks of layers, and where their parameters lie in one vector."""
 
-from itertools import pairwise
+from dataclasses import dataclass
+from functools import partial
+from math import prod
 
 import numpy as np
 
-from ._activations import ACTIVATIONS
-from ._layers import Dense, run
+from ._activations import ACTIVATIONS, Activation
+from ._layers import Dense, Layer, n_numbers, run
+
+
+@dataclass
+class Trace:
+    """What a pass of rows through a stack writes: the memory, and afterwards the pass.
+
+    Attributes
+    ----------
+    outputs : list of (ndarray, ndarray)
+        Each layer's output before and after its activation; one array where the
+        activation allows it.
+    scratch : list
+        Of each map, for exactly so many rows.
+    deltas : list of ndarray
+        The gradient by each layer's output; empty for a forward pass alone.
+    spare : (ndarray, ndarray or None)
+        What goes along the linear path, forward and back.
+    """
+
+    outputs: list
+    scratch: list
+    deltas: list
+    spare: tuple
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Layers, each with an activation behind it: the encoder or the decoder.
+
+    With a linear `path` around all of them, what it makes of the input is added to the
+    output of the last layer, before the activation.
+
+    Attributes
+    ----------
+    layers : tuple of Layer
+    activations : tuple of Activation
+    path : Layer or None
+        From the width of the input to that of the output, without a bias.
+    """
+
+    layers: tuple[Layer, ...]
+    activations: tuple[Activation, ...]
+    path: Layer | None = None
+
+    @property
+    def maps(self):
+        """The layers and, if there is one, the path: all that has parameters."""
+        return self.layers if self.path is None else (*self.layers, self.path)
+
+    @property
+    def n_outputs(self):
+        return self.layers[-1].n_outputs
+
+    @property
+    def is_affine(self):
+        """Whether it is one matrix product plus a constant."""
+        affine = all(layer.affine for layer in self.layers)
+        return affine and all(f.name == "identity" for f in self.activations)
+
+    def initial(self, rng):
+        """Draw the weights of each map."""
+        more = 0 if self.path is None else self.path.n_inputs
+        widths = [0] * (len(self.layers) - 1) + [more]
+        rectifiers = [activation.rectifier for activation in self.activations]
+        for layer, rectifier, n_more in zip(
+            self.layers, rectifiers, widths, strict=True
+        ):
+            yield layer.initial(rng, rectifier, n_more)
+        if self.path is not None:
+            yield self.path.initial(rng, rectifiers[-1], self.layers[-1].n_inputs)
+
+    def trace(self, n_rows, dtype, backward=False, within=None):
+        """Allocate memory for a pass of `n_rows` rows, or take it from a longer one."""
+        spare: list = [None, None]
+        if within is not None:
+            outputs = [
+                (z[:n_rows],) * 2 if a is z else (z[:n_rows], a[:n_rows])
+                for z, a in within.outputs
+            ]
+            deltas = [delta[:n_rows] for delta in within.deltas]
+            spare = [
+                array if array is None else array[:n_rows] for array in within.spare
+            ]
+        else:
+            outputs = []
+            for layer, activation in zip(self.layers, self.activations, strict=True):
+                z = np.empty((n_rows, layer.n_outputs), dtype)
+                outputs.append((z, z if activation.in_place else np.empty_like(z)))
+            deltas = [np.empty_like(a) for _, a in outputs] if backward else []
+            if self.path is not None:
+                spare[0] = np.empty((n_rows, self.path.n_outputs), dtype)
+                if backward:
+                    spare[1] = np.empty((n_rows, self.path.n_inputs), dtype)
+        scratch = [layer.scratch(n_rows, dtype) for layer in self.maps]
+        return Trace(outputs, scratch, deltas, tuple(spare))
+
+    def forward(self, views, x):
+        """Return what becomes of rows.
+
+        Parameters
+        ----------
+        views : list of tuple of ndarray
+            The parameters of each map, as `Network.views` returns them.
+        x : ndarray of shape (n_rows, n_inputs)
+            Not modified.
+
+        Returns
+        -------
+        output : ndarray of shape (n_rows, n_outputs)
+        """
+        trace = self.trace(len(x), x.dtype)
+        run(self.forward_calls(views, x, trace))
+        return trace.outputs[-1][1]
+
+    def forward_calls(self, views, x, trace):
+        """Return the calls that write all outputs into a trace."""
+        calls, start = [], x
+        for i, layer in enumerate(self.layers):
+            z, a = trace.outputs[i]
+            calls += layer.forward_calls(views[i], x, z, trace.scratch[i])
+            if layer is self.layers[-1] and self.path is not None:
+                along, scratch = trace.spare[0], trace.scratch[-1]
+                calls += self.path.forward_calls(views[-1], start, along, scratch)
+                calls.append(partial(np.add, z, along, z))
+            if self.activations[i].name != "identity":
+                calls.append(partial(self.activations[i].forward, z, a))
+            x = a
+        return calls
+
+    def backward_calls(self, views, x, trace, gradients, delta_x=None):
+        """Return the calls that propagate a gradient back to every parameter.
+
+        Parameters
+        ----------
+        views, x
+            As in the forward pass before.
+        trace : Trace
+            What that left there; overwritten. The last of its `deltas` is given.
+        gradients : list of tuple of ndarray
+            Written; of the shapes of `views`.
+        delta_x : ndarray of shape (n_rows, n_inputs) or None
+            Where the gradient by the input is written, if anyone needs it.
+        """
+        calls, deltas = [], [delta_x, *trace.deltas]
+        for i in reversed(range(len(self.layers))):
+            (z, a), delta = trace.outputs[i], deltas[i + 1]
+            if self.activations[i].name != "identity":
+                calls.append(partial(self.activations[i].derivative, z, a))
+                calls.append(partial(np.multiply, delta, a, delta))
+            before = trace.outputs[i - 1][1] if i else x
+            calls += self.layers[i].backward_calls(
+                views[i], before, delta, gradients[i], deltas[i], trace.scratch[i]
+            )
+        if self.path is not None:
+            along = None if delta_x is None else trace.spare[1]
+            calls += self.path.backward_calls(
+                views[-1], x, deltas[-1], gradients[-1], along, trace.scratch[-1]
+            )
+            if delta_x is not None:
+                calls.append(partial(np.add, delta_x, along, delta_x))
+        return calls
 
 
 class Network:
-    """A sequence of layers; the first `n_encoder_layers` of them are the encoder.
+    """An encoder and a decoder.
 
-    The parameters are one flat array `theta`: all weights, layer by layer, then all
-    biases. Weights come first so that a penalty on them is a penalty on one slice. The
-    network is immutable and holds no numbers, so that any number of threads may use it.
+    The parameters are one flat array `theta`: all weights, map by map, then all biases.
+    Weights come first so that a penalty on them is a penalty on one slice. The network
+    is immutable and holds no numbers, so that any number of threads may use it.
 
     Parameters
     ----------
-    layers : list of Dense
-        Encoder and decoder, in order.
-
-    n_encoder_layers : int
-        How many of them make the code.
+    encoder, decoder : Stack
+        From rows to codes, and back.
     """
 
-    def __init__(self, layers, n_encoder_layers):
-        self.layers = layers
-        self.n_encoder_layers = n_encoder_layers
-        self.n_weights = sum(layer.n_weights for layer in layers)
-        self.largest_layer = max(layer.n_weights for layer in layers)
-        self.n_parameters = self.n_weights + sum(layer.n_biases for layer in layers)
-        # Where each layer's weight and bias lie, worked out once for all.
-        self._places = []
-        weight_start, bias_start = 0, self.n_weights
-        for layer in layers:
-            weight = slice(weight_start, weight_start + layer.n_weights)
-            bias = slice(bias_start, bias_start + layer.n_biases)
-            self._places.append((weight, layer.weight_shape, bias, layer.bias_shape))
-            weight_start, bias_start = weight.stop, bias.stop
+    def __init__(self, encoder, decoder):
+        self.encoder, self.decoder = encoder, decoder
+        maps = (*encoder.maps, *decoder.maps)
+        sizes = [n_numbers(layer.weight_shapes) for layer in maps]
+        self.n_weights, self.largest_layer = sum(sizes), max(sizes)
+        # Where each map's weights and biases lie, worked out once for all.
+        self._places: list = [[] for _ in maps]
+        self.n_parameters = 0
+        for kind in ("weight_shapes", "bias_shapes"):
+            for places, layer in zip(self._places, maps, strict=True):
+                for shape in getattr(layer, kind):
+                    start = self.n_parameters
+                    self.n_parameters += prod(shape)
+                    places.append((slice(start, self.n_parameters), shape))
 
     @classmethod
     def mirrored(
@@ -50,134 +210,97 @@ class Network:
         code_activation="identity",
         output_activation="identity",
         linear_path=False,
+        encoder_width=None,
     ):
-        """Dense layers down to the code, and the same widths back up.
+        """Layers down to the code, and the same back up.
 
-        With `linear_path`, code and output also see what their half started from.
+        `hidden_layer_sizes` are numbers, for dense layers, or layers. With
+        `linear_path`, code and output also see what their half started from.
+        `encoder_width` is what the encoder returns, if that is not the code itself.
         """
-        widths = (n_features, *hidden_layer_sizes, n_components)
-        n_hidden = len(hidden_layer_sizes)
-        names = [activation] * n_hidden + [code_activation]
-        names += [activation] * n_hidden + [output_activation]
-        n_direct = [0] * len(names)
-        if linear_path and n_hidden:
-            n_direct[n_hidden], n_direct[-1] = n_features, n_components
-        layers = [
-            Dense(n_inputs, n_outputs, ACTIVATIONS[name], n)
-            for (n_inputs, n_outputs), name, n in zip(
-                pairwise(widths + widths[-2::-1]), names, n_direct, strict=True
+        hidden, width = [], n_features
+        for size in hidden_layer_sizes:
+            layer = size if isinstance(size, Layer) else Dense(size)
+            hidden.append(layer.after(width))
+            width = hidden[-1].n_outputs
+        activations = [ACTIVATIONS[activation] for _ in hidden]
+        code = Dense(encoder_width or n_components).after(width)
+        back = [Dense(width).after(n_components)]
+        back += [layer.mirrored() for layer in reversed(hidden)]
+        if not hidden:
+            linear_path = False
+        encoder, decoder = (
+            Stack(
+                tuple(layers),
+                (*activations, ACTIVATIONS[last]),
+                Dense(layers[-1].n_outputs, False, n_inputs) if linear_path else None,
             )
-        ]
-        return cls(layers, n_hidden + 1)
+            for layers, last, n_inputs in (
+                ([*hidden, code], code_activation, n_features),
+                (back, output_activation, n_components),
+            )
+        )
+        return cls(encoder, decoder)
+
+    @property
+    def stacks(self):
+        return self.encoder, self.decoder
 
     @property
     def has_linear_path(self):
         """Whether code and output also see what their half started from."""
-        return self.layers[-1].n_direct > 0
+        return self.decoder.path is not None
+
+    @property
+    def row_width(self):
+        """How many numbers one row takes on its way through all layers."""
+        layers = [layer for stack in self.stacks for layer in stack.layers]
+        return sum(layer.n_outputs + layer.scratch_width for layer in layers)
 
     def views(self, theta):
-        """Return (weight, bias) of each layer: views of `theta`, not copies."""
-        return [
-            (theta[weight].reshape(weight_shape), theta[bias].reshape(bias_shape))
-            for weight, weight_shape, bias, bias_shape in self._places
+        """Return the parameters of encoder and decoder: views of `theta`, not copies.
+
+        Returns
+        -------
+        encoder, decoder : list of tuple of ndarray
+            For each of `Stack.maps` its weights, then its biases.
+        """
+        views = [
+            tuple(theta[where].reshape(shape) for where, shape in places)
+            for places in self._places
         ]
+        n_encoder_maps = len(self.encoder.maps)
+        return views[:n_encoder_maps], views[n_encoder_maps:]
 
     def initial_theta(self, rng, dtype):
         """Draw the parameters before training; biases start at zero."""
         theta = np.zeros(self.n_parameters, dtype)
-        for layer, (weight, _) in zip(self.layers, self.views(theta), strict=True):
-            weight[...] = layer.initial_weight(rng)
+        for stack, views in zip(self.stacks, self.views(theta), strict=True):
+            for arrays, weights in zip(views, stack.initial(rng), strict=True):
+                for array, weight in zip(arrays, weights, strict=False):
+                    array[...] = weight
         return theta
 
-    @property
-    def encoder(self):
-        """The layers' indices from the data to the code."""
-        return slice(None, self.n_encoder_layers)
+    def coefs(self, theta):
+        """Return the weight of each layer, a view.
 
-    @property
-    def decoder(self):
-        """The layers' indices from the code to the raw output."""
-        return slice(self.n_encoder_layers, None)
-
-    def buffers(self, n_rows, dtype):
-        """Allocate every layer's output for up to `n_rows` rows."""
-        return [layer.buffers(n_rows, dtype) for layer in self.layers]
-
-    def forward(self, views, x, part=slice(None), buffers=None):
-        """Send rows through some layers.
-
-        Parameters
-        ----------
-        views : list of (weight, bias)
-            As `views` returns them.
-        x : ndarray of shape (n_rows, width of the first of these layers)
-            Not modified.
-        part : slice, default=all layers
-            `encoder`, `decoder` or everything.
-        buffers : list of (z, a), optional
-            The memory to use, one pair for each layer of the network.
-
-        Returns
-        -------
-        output : ndarray of shape (n_rows, width of the last of these layers)
+        That of a path lies behind the weight of the layer whose output it adds to, so
+        the two are one, with a row for each of the inputs of both.
         """
-        indices = range(*part.indices(len(self.layers)))
-        if buffers is None:
-            buffers = {i: self.layers[i].buffers(len(x), x.dtype) for i in indices}
-        run(self.forward_calls(views, x, buffers, part))
-        return buffers[indices[-1]][1]
+        coefs, first = [], 0
+        for stack in self.stacks:
+            places = [places[0][0] for places in self._places[first:]]
+            first += len(stack.maps)
+            for i, layer in enumerate(stack.layers):
+                ends = len(stack.maps) - 1 if layer is stack.layers[-1] else i
+                weight = theta[places[i].start : places[ends].stop]
+                coefs.append(weight.reshape(-1, layer.n_outputs))
+        return coefs
 
-    def forward_calls(self, views, x, buffers, part=slice(None)):
-        """Return the calls of `forward`, which takes the same parameters."""
-        calls, start = [], x
-        for i in range(*part.indices(len(self.layers))):
-            if i == self.n_encoder_layers:
-                start = x
-            weight, bias = views[i]
-            calls += self.layers[i].forward_calls(weight, bias, x, buffers[i], start)
-            x = buffers[i][1]
-        return calls
-
-    def backward(self, views, x, buffers, deltas, gradients):
-        """Propagate the gradient by the output back to every parameter.
-
-        The parameters are those of `backward_calls`.
-        """
-        run(self.backward_calls(views, x, buffers, deltas, gradients))
-
-    def backward_calls(self, views, x, buffers, deltas, gradients):
-        """Return the calls that propagate a gradient back to every parameter.
-
-        Parameters
-        ----------
-        views : list of (weight, bias)
-            The parameters, as in `forward`.
-        x : ndarray of shape (n_rows, n_features)
-            What went in.
-        buffers : list of (z, a)
-            What `forward` left there; overwritten.
-        deltas : list of ndarray
-            For each layer, the gradient by its output. The last is given, the others
-            are written.
-        gradients : list of (weight gradient, bias gradient)
-            Written; views of one flat array as `views` makes them.
-        """
-        code, last = self.n_encoder_layers - 1, len(self.layers) - 1
-        calls, start = [], buffers[code][1]
-        for i in reversed(range(len(self.layers))):
-            if i == code:
-                start = x
-                if self.has_linear_path:
-                    calls += self.layers[last].direct_calls(
-                        views[last][0], deltas[last], deltas[code]
-                    )
-            calls += self.layers[i].backward_calls(
-                views[i][0],
-                buffers[i - 1][1] if i else x,
-                buffers[i],
-                deltas[i],
-                gradients[i],
-                deltas[i - 1] if i else None,
-                start,
-            )
-        return calls
+    def intercepts(self, theta):
+        """Return the bias of each layer, a view."""
+        return [
+            views[i][-1]
+            for stack, views in zip(self.stacks, self.views(theta), strict=True)
+            for i in range(len(stack.layers))
+        ]

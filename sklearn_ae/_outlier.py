@@ -11,20 +11,20 @@ from numpy.typing import ArrayLike
 from sklearn.base import OutlierMixin
 
 from ._base import BaseAutoencoder
+from ._calibration import Calibration, fence, share_outside
+from ._choices import LEAST_ASIDE, LEAST_TO_SPLIT
 from ._compat import Interval, in_output_container
+from ._corruption import Corruption
+from ._layers import Layer
 from ._losses import Loss
 from ._parameters import Names
 from ._rows import block_length
 from ._scores import PARTS, CombinedScore
-from ._statistics import quantile
+from ._stopping import Solver
 from ._threads import Sharing
-from ._training import LEAST_TO_SPLIT, split
 
-# From so many rows on, some are set aside: a p-value can then be below 0.05.
-LEAST_ASIDE = 20
-
-# With fewer rows set aside, a threshold from them would be too uncertain.
-LEAST_TO_CALIBRATE = 50
+# After `partial_fit`, fewer rows say too little about what is normal.
+LEAST_TO_JUDGE = 50
 
 
 class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
@@ -100,7 +100,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         value stands out. Losses and scores are those of the scaled data, without units,
         with both.
 
-    noise : None, float, (float, float) or "auto", default="auto"
+    noise : None, float, "auto" or Corruption, default="auto"
         See :class:`AutoencoderTransformer`. With noise, `n_components` "auto" is as
         many as there are features, up to 128: noise keeps the network from learning to
         copy, and a narrow code would only lose what makes rows different.
@@ -126,8 +126,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         Fraction of the rows to set aside.
 
     hidden_layer_sizes, linear_path, code_activation, output_activation, loss, \
-l1_ratio, solver, batch_size, n_accumulate, learning_rate, learning_rate_init, \
-power_t, momentum, nesterovs_momentum, beta_1, beta_2, epsilon, clip_norm, tol, \
+l1_ratio, solver, batch_size, learning_rate, learning_rate_init, tol, \
 n_iter_no_change, warm_start, shuffle, random_state, verbose :
         See :class:`AutoencoderTransformer`.
 
@@ -175,28 +174,20 @@ loss_curve_, validation_loss_curve_ :
         *,
         contamination: float | str = "auto",
         score_parts: str | dict[str, float] = "auto",
-        hidden_layer_sizes: int | Sequence[int] = (64, 64),
+        hidden_layer_sizes: int | Sequence[int | Layer] = (64, 64),
         activation: str = "tanh",
         linear_path: bool = True,
         code_activation: str = "identity",
         output_activation: str = "auto",
         loss: str | Loss = "squared_error",
-        noise: float | tuple[float, float] | str | None = "auto",
+        noise: float | str | Corruption | None = "auto",
         alpha: float | str = "auto",
         l1_ratio: float = 0.0,
         scaling: str | None = "auto",
-        solver: str = "auto",
+        solver: str | Solver = "auto",
         batch_size: int | str = "auto",
-        n_accumulate: int = 1,
         learning_rate: str = "cosine",
         learning_rate_init: float | str = "auto",
-        power_t: float = 0.5,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        clip_norm: float | str | None = "auto",
         max_iter: int = 50,
         tol: float = 1e-4,
         early_stopping: bool | str = "auto",
@@ -222,16 +213,8 @@ loss_curve_, validation_loss_curve_ :
         self.scaling = scaling
         self.solver = solver
         self.batch_size = batch_size
-        self.n_accumulate = n_accumulate
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.clip_norm = clip_norm
         self.max_iter = max_iter
         self.tol = tol
         self.early_stopping = early_stopping
@@ -252,10 +235,11 @@ loss_curve_, validation_loss_curve_ :
         "score_parts": [Names("auto", "loss"), dict],
     }
 
+    _calibrates = True
     _score: CombinedScore | None = None
+    _calibration: Calibration | None = None
     offset_: float
     calibration_scores_: np.ndarray | None
-    _calibration_ranks: np.ndarray
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return the score of each row: higher is more normal.
@@ -349,19 +333,16 @@ loss_curve_, validation_loss_curve_ :
             If no rows were set aside (see `early_stopping`).
         """
         scores = self.score_samples(X)
-        calibration = self.calibration_scores_
-        if calibration is None:
+        if self._calibration is None:
             raise ValueError(
-                "p_values needs rows that fit has set aside: early_stopping=True "
-                f"before fit, or 'auto' with at least {LEAST_TO_SPLIT} rows, of which "
-                f"validation_fraction are at least {LEAST_ASIDE}; a solver other than "
-                "'svd'; and no partial_fit. "
-                f"Got early_stopping={self.early_stopping!r}, solver_="
+                "p_values needs rows that the network was not fitted to: X_val, or "
+                "rows that fit has set aside: early_stopping=True before fit, or 'auto'"
+                f" with at least {LEAST_TO_SPLIT} rows, of which validation_fraction "
+                f"are at least {LEAST_ASIDE}; a solver other than 'svd'; and no "
+                f"partial_fit. Got early_stopping={self.early_stopping!r}, solver_="
                 f"{self.solver_!r}."
             )
-        n_as_low = np.searchsorted(calibration, scores, side="right")
-        as_low = np.r_[0, self._calibration_ranks][n_as_low]
-        return np.minimum((as_low + 1) / (len(calibration) + 1), 1)
+        return self._calibration.p_values(scores)
 
     def _score_rows(self, function, X):
         rows = self._check_rows(X, for_loss=True)
@@ -372,14 +353,17 @@ loss_curve_, validation_loss_curve_ :
     def _row_scores(self, views, X):
         if self._score is None:
             return super()._row_scores(views, X)
-        return _finite_or_lowest(self._score.rows(self._model, views, X))
+        return _finite_or_lowest(self._score.rows(self._fitted.model, views, X))
 
     def _row_contributions(self, views, X):
-        model = self._model
+        model = self._fitted.model
         if self._score is None:
-            share = -model.unit / X.shape[1]
-            return share * model.losses(views, X).astype(np.float64)
+            return model.losses(views, X) / -X.shape[1]
         return _finite_or_lowest(self._score.contributions(model, views, X))
+
+    def _validate_params(self):
+        super()._validate_params()
+        self._part_weights()
 
     def _part_weights(self):
         """Return the weights that the parameter `score_parts` stands for."""
@@ -397,60 +381,41 @@ loss_curve_, validation_loss_curve_ :
             )
         return dict(weights)
 
-    def _check_own_parameters(self):
-        self._part_weights()
-
-    def _set_aside(self, rows, rng):
-        least = max(LEAST_TO_SPLIT, LEAST_ASIDE / self.validation_fraction)
-        training, aside = split(self, self.solver_, rows, rng, least)
-        return training, None if self.early_stopping == "auto" else aside, aside
-
-    def _finish(self, rows, training, calibration, rng):
-        weights = self._part_weights()
+    def _judge(self, rows, training, aside, rng):
+        """Fit the distances of a score, and what tells outliers from inliers."""
+        weights, fitted = self._part_weights(), self._fitted
         self._score = weights and CombinedScore.fit(
-            weights, self._model, self._views(), training, rng
+            weights, fitted.model, fitted.views, training, rng
         )
-        self.calibration_scores_ = None
-        if calibration is not None:
-            scores, weights = self._scores_of(calibration)
-            self._calibrate(scores, weights)
-        calibrated = calibration is not None and len(calibration) >= LEAST_TO_CALIBRATE
-        if not calibrated:
+        self._calibration = self.calibration_scores_ = None
+        if aside is not None:
+            self._calibration = Calibration.fit(*self._scores_of(aside))
+            self.calibration_scores_ = self._calibration.scores
+        self.offset_ = self._threshold(rows, aside)
+
+    def _judge_part(self, rows, rng):
+        if self.n_iter_ <= 1 or len(rows) >= LEAST_TO_JUDGE:
+            self._judge(rows, rows, None, rng)
+
+    def _threshold(self, rows, aside):
+        calibration = self._calibration
+        if calibration is None or not calibration.is_enough:
             scores, weights = self._scores_of(rows)
-        if isinstance(self.contamination, str):
-            self.offset_ = self._fence(scores, weights)
-        elif calibrated:
-            p = (self._calibration_ranks + 1) / (len(scores) + 1)
-            self.offset_ = float(np.sort(scores)[np.argmax(p > self.contamination)])
+            if self.contamination != "auto":
+                return share_outside(scores, weights, self.contamination)
+        elif self.contamination != "auto":
+            return calibration.threshold(self.contamination)
         else:
-            self.offset_ = -float(quantile(-scores, 1 - self.contamination, weights))
-
-    def _finish_part(self, rows, rng):
-        # Few rows say too little about what is normal.
-        if self.n_iter_ <= 1 or len(rows) >= LEAST_TO_CALIBRATE:
-            self._finish(rows, rows, None, rng)
-
-    def _calibrate(self, scores, weights):
-        """Keep sorted scores and, for each, the weight of all that are as low."""
-        order = np.argsort(scores)
-        self.calibration_scores_ = scores[order]
-        self._calibration_ranks = np.arange(1.0, len(scores) + 1)
-        if weights is not None:
-            as_low = np.cumsum(weights[order], dtype=np.float64)
-            self._calibration_ranks = as_low * (len(scores) / as_low[-1])
+            scores, weights = self._scores_of(aside)
+        # The root of a squared distance is a distance.
+        return fence(scores, weights, power=0.5 if self._score is None else 1.0)
 
     def _scores_of(self, rows):
         """Return the scores of rows, and their weights or None."""
-        length, views = block_length(self._model.row_bytes), self._views()
+        views = self._fitted.views
+        length = block_length(self._fitted.model.row_bytes)
         scores = [self._row_scores(views, X) for X, _ in rows.blocks(length)]
         return np.concatenate(scores), rows.weights()
-
-    def _fence(self, scores, weights):
-        """Return Tukey's lower fence of the scores, or of the roots of losses."""
-        power = 0.5 if self._score is None else 1.0
-        abnormality = np.maximum(-scores, 0) ** power
-        lower, upper = quantile(abnormality, [0.25, 0.75], weights)
-        return -float((upper + 1.5 * (upper - lower)) ** (1 / power))
 
 
 def _finite_or_lowest(scores):

@@ -10,14 +10,25 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ._activations import ACTIVATIONS
-from ._compat import (
-    HasMethods,
-    Interval,
-    InvalidParameterError,
-    RealNotInt,
-    StrOptions,
+from ._compat import Interval, InvalidParameterError, RealNotInt, StrOptions
+from ._corruption import Corruption, GaussianNoise
+from ._layers import Layer
+from ._lbfgs import LBFGS
+from ._losses import LOSSES, Huber, Loss
+from ._options import Option
+from ._stochastic import SGD, Adam
+from ._stopping import Solver
+
+SOLVERS: dict[str, type[Solver]] = {"lbfgs": LBFGS, "adam": Adam, "sgd": SGD}
+
+# What a name or a number becomes where it is not enough.
+OPTIONS: tuple[tuple[str, type[Option]], ...] = (
+    ("loss", Huber),
+    ("noise", GaussianNoise),
+    ("solver", Adam),
+    ("solver", SGD),
+    ("solver", LBFGS),
 )
-from ._losses import LOSSES, Loss
 
 # What other libraries call it.
 SYNONYMS = {
@@ -53,28 +64,20 @@ class AutoencoderParameters(BaseEstimator):
     """
 
     n_components: int | float | str
-    hidden_layer_sizes: int | Sequence[int]
+    hidden_layer_sizes: int | Sequence[int | Layer]
     activation: str
     linear_path: bool
     code_activation: str
     output_activation: str
     loss: str | Loss
-    noise: float | tuple[float, float] | str | None
+    noise: float | str | Corruption | None
     alpha: float | str
     l1_ratio: float
     scaling: str | None
-    solver: str
+    solver: str | Solver
     batch_size: int | str
-    n_accumulate: int
     learning_rate: str
     learning_rate_init: float | str
-    power_t: float
-    momentum: float
-    nesterovs_momentum: bool
-    beta_1: float
-    beta_2: float
-    epsilon: float
-    clip_norm: float | str | None
     max_iter: int
     tol: float
     early_stopping: bool | str
@@ -84,6 +87,9 @@ class AutoencoderParameters(BaseEstimator):
     shuffle: bool
     random_state: int | np.random.RandomState | None
     verbose: bool | int
+
+    # Whether rows set aside are for a threshold rather than for stopping.
+    _calibrates = False
 
     _parameter_constraints: dict = {
         "n_components": [
@@ -99,40 +105,25 @@ class AutoencoderParameters(BaseEstimator):
         "linear_path": ["boolean"],
         "code_activation": [Names(*ACTIVATIONS)],
         "output_activation": [Names("auto", "exp", *ACTIVATIONS)],
-        "loss": [
-            Names(*LOSSES),
-            HasMethods(["elementwise", "gradient"]),
-        ],
+        "loss": [Names(*LOSSES), Loss],
         "noise": [
-            Interval(Real, 0, None, closed="neither"),
+            Interval(Real, 0, None, closed="left"),
             Names("auto"),
-            "array-like",
+            Corruption,
             None,
         ],
         "alpha": [Interval(Real, 0, None, closed="left"), Names("auto")],
         "l1_ratio": [Interval(Real, 0, 1, closed="both")],
         "scaling": [Names("global", "per_feature"), None],
-        "solver": [Names("auto", "svd", "lbfgs", "adam", "sgd")],
+        "solver": [Names("auto", "svd", *SOLVERS), Solver],
         "batch_size": [
             Interval(Integral, 1, None, closed="left"),
             Names("auto"),
         ],
-        "n_accumulate": [Interval(Integral, 1, None, closed="left")],
-        "learning_rate": [Names("constant", "invscaling", "adaptive", "cosine")],
+        "learning_rate": [Names("constant", "adaptive", "cosine")],
         "learning_rate_init": [
             Interval(Real, 0, None, closed="neither"),
             Names("auto"),
-        ],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
-        "nesterovs_momentum": ["boolean"],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "clip_norm": [
-            Interval(Real, 0, None, closed="neither"),
-            Names("auto"),
-            None,
         ],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "tol": [Interval(Real, 0, None, closed="left")],
@@ -145,6 +136,40 @@ class AutoencoderParameters(BaseEstimator):
         "verbose": ["verbose"],
     }
 
+    def set_params(self, **params):
+        """Set parameters, also those of the objects among them.
+
+        Parameters
+        ----------
+        **params : dict
+            By name; those of an object as in ``solver__beta_1``.
+
+        Returns
+        -------
+        self : object
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or if it is that of an object where there is
+            only a name.
+        """
+        for key in params:
+            name, _, nested = key.partition("__")
+            value = params.get(name, getattr(self, name, None))
+            if nested and not isinstance(value, Option):
+                self._refuse_nested(key, name, nested, value)
+        return super().set_params(**params)
+
+    def _refuse_nested(self, key, name, nested, value):
+        for parameter, option in OPTIONS:
+            if parameter == name and nested in option._get_param_names():
+                raise ValueError(
+                    f"{key} is a parameter of an object: {name}={option.__name__}() "
+                    f"has to come first, here {name} is {value!r}."
+                )
+
     def _validate_params(self):
         """Check each parameter by itself; say what may have been meant by a name."""
         try:
@@ -153,6 +178,11 @@ class AutoencoderParameters(BaseEstimator):
             # The message begins with the name of the parameter, in quotes.
             hint = self._hint(str(error).split("'")[1])
             raise InvalidParameterError(f"{error}{hint}") from None
+        sizes = self.hidden_layer_sizes
+        layers = sizes if isinstance(sizes, Sequence) else ()
+        for value in (*self.get_params(deep=False).values(), *layers):
+            if isinstance(value, Option):
+                value._validate_params()
 
     def _hint(self, parameter):
         options = [

@@ -1,10 +1,16 @@
 """The rows a fit sees: an array, their weights, and which of them, without copies."""
 
+from math import ceil
+
 import numpy as np
 from sklearn import get_config
+from sklearn.model_selection import train_test_split
 
 # Blocks of this size stay in a core's cache from one layer to the next.
 BLOCK_BYTES = 4 * 2**20
+
+# Sums over many blocks are made of so many pieces, which threads share out.
+N_PIECES = 8
 
 
 def block_length(row_bytes, block_bytes=BLOCK_BYTES):
@@ -44,8 +50,8 @@ def read_only(X):
 class Rows:
     """Some rows of a 2-D array, with weights.
 
-    This is the one way in which training reads data; rows that live elsewhere (on disk,
-    on other machines) have the same methods.
+    This is the one way in which training reads data, and nothing else touches the
+    array: rows that live elsewhere (on disk, on other machines) have the same methods.
 
     Parameters
     ----------
@@ -63,9 +69,9 @@ class Rows:
     """
 
     def __init__(self, X, sample_weight=None, indices=None, dtype=None):
-        self.X = X
-        self.sample_weight = sample_weight
-        self.indices = indices
+        self._X = X
+        self._sample_weight = sample_weight
+        self._indices = indices
         self.dtype = np.dtype(dtype or X.dtype)
         self.n_features = X.shape[1]
 
@@ -77,13 +83,22 @@ class Rows:
         return cls(X, sample_weight, np.flatnonzero(sample_weight), dtype)
 
     def __len__(self):
-        return len(self.X) if self.indices is None else len(self.indices)
+        return len(self._X) if self._indices is None else len(self._indices)
+
+    @property
+    def nbytes(self):
+        """Memory of all these rows as they are stored, in bytes."""
+        return len(self) * self.n_features * self._X.itemsize
 
     def take(self, positions):
         """Return the rows at some positions among these."""
-        if self.indices is not None:
-            positions = self.indices[positions]
-        return Rows(self.X, self.sample_weight, positions, self.dtype)
+        if self._indices is not None:
+            positions = self._indices[positions]
+        return Rows(self._X, self._sample_weight, positions, self.dtype)
+
+    def spread(self, n):
+        """Return `n` of these rows, at equal distances."""
+        return self.take(np.linspace(0, len(self) - 1, n).astype(int))
 
     def sample(self, n, rng):
         """Return at most `n` of these rows, at random if there are more."""
@@ -91,47 +106,90 @@ class Rows:
             return self
         return self.take(np.sort(rng.permutation(len(self))[:n]))
 
+    def hold_out(self, fraction, rng):
+        """Divide the rows at random; returns the others and a `fraction` of them."""
+        kept, held_out = train_test_split(
+            np.arange(len(self)), test_size=fraction, random_state=rng
+        )
+        return self.take(np.sort(kept)), self.take(np.sort(held_out))
+
+    def batches(self, size, rng=None):
+        """Yield these rows in batches, shuffled by `rng` if it is given."""
+        n = len(self)
+        order = np.arange(n) if rng is None else rng.permutation(n)
+        for start in range(0, n, size):
+            yield self.take(order[start : start + size])
+
+    def mapped(self, function):
+        """Return rows, in memory, that a function has been applied to."""
+        return Rows(np.ascontiguousarray(function(self.array())), self.weights())
+
     def weights(self):
         """Return the weight of each row, or None if all are 1."""
-        if self.sample_weight is None or self.indices is None:
-            return self.sample_weight
-        return self.sample_weight[self.indices]
+        if self._sample_weight is None or self._indices is None:
+            return self._sample_weight
+        return self._sample_weight[self._indices]
 
     def weight_sum(self):
         """Return the sum of all weights."""
         weights = self.weights()
         return float(len(self)) if weights is None else float(weights.sum())
 
-    def split(self, length):
+    def pieces(self, length):
         """Yield these rows in pieces of `length`; the last may have fewer."""
         for start in range(0, len(self), length):
             where = slice(start, start + length)
-            if self.indices is not None:
-                yield Rows(self.X, self.sample_weight, self.indices[where], self.dtype)
+            if self._indices is not None:
+                yield Rows(
+                    self._X, self._sample_weight, self._indices[where], self.dtype
+                )
             else:
-                weights = self.sample_weight
+                weights = self._sample_weight
                 weights = None if weights is None else weights[where]
-                yield Rows(self.X[where], weights, dtype=self.dtype)
+                yield Rows(self._X[where], weights, dtype=self.dtype)
 
     def blocks(self, length, buffer=None):
         """Yield (rows, weights or None), arrays both, block by block.
 
         `buffer` is as in `array`.
         """
-        for piece in self.split(length):
+        for piece in self.pieces(length):
             yield piece.array(buffer), piece.weights()
+
+    def sum(self, function, length, map=map):
+        """Add up what a function returns for pieces of these rows.
+
+        Parameters
+        ----------
+        function : callable(start, rows) -> list of float or ndarray
+            Gets the position of a piece's first row, and the piece.
+        length : int
+            Pieces are of whole blocks of this length.
+        map : callable(function, items) -> iterable, default=the built-in
+            Applies a function to pieces, one after the other or on threads. The pieces
+            do not depend on it, so neither does their sum.
+        """
+        size = ceil(ceil(len(self) / length) / N_PIECES) * length
+        starts = range(0, len(self), size)
+        pieces = zip(starts, self.pieces(size), strict=True)
+        results = iter(map(lambda piece: function(*piece), pieces))
+        total = next(results)
+        for result in results:
+            for i, value in enumerate(result):
+                total[i] += value
+        return total
 
     def array(self, buffer=None):
         """Return the rows as an array: a view, or gathered into `buffer` if given."""
-        if self.indices is None:
-            return in_dtype(self.X, self.dtype)
+        if self._indices is None:
+            return in_dtype(self._X, self.dtype)
         if buffer is None:
-            return in_dtype(self.X[self.indices], self.dtype)
+            return in_dtype(self._X[self._indices], self.dtype)
         # mode="clip" lets NumPy write to `out` directly; no index is outside.
-        n = len(self.indices)
+        n = len(self._indices)
         out = buffer if n == len(buffer) else buffer[:n]
-        if not self.X.flags.c_contiguous or self.X.dtype != self.dtype:
+        if not self._X.flags.c_contiguous or self._X.dtype != self.dtype:
             # `take` would first copy all of it.
-            np.copyto(out, in_dtype(self.X[self.indices], self.dtype))
+            np.copyto(out, in_dtype(self._X[self._indices], self.dtype))
             return out
-        return self.X.take(self.indices, axis=0, out=out, mode="clip")
+        return self._X.take(self._indices, axis=0, out=out, mode="clip")

@@ -7,6 +7,8 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from ._rows import block_length
+from ._statistics import varying_share
+from ._stored import Stored
 
 # How much less a column counts that rarely varies (scaling="auto"). With 1/2 each cell
 # with an unusual value would count the same; with 1 extreme ones would be overlooked.
@@ -14,7 +16,7 @@ RARITY = 0.75
 
 
 @dataclass(frozen=True)
-class Scaling:
+class Scaling(Stored):
     """The map ``(X - location) / scale`` and its inverse.
 
     Attributes
@@ -75,27 +77,89 @@ def mean_and_variance(rows):
     return mean, np.where(variance <= rounding**2, 0.0, variance)
 
 
-def fit_scaling(mean, variance, scaling, dtype, varying=1.0):
-    """Return the `Scaling` that an estimator's parameter `scaling` asks for.
+def fit_scaling(rows, kind, rng=None):
+    """Return the mean of each column, and the `Scaling` that `kind` asks for.
 
     Parameters
     ----------
-    mean, variance : ndarray of shape (n_features,)
-        Of the training data.
-    scaling : {"auto", "global", "per_feature"} or None
+    rows : Rows
+    kind : {"auto", "global", "per_feature"} or None
         One scale for all columns, one for each, or the data as they are. "auto" is one
         for each, larger for columns that rarely vary.
-    dtype : dtype
-        Of the fit.
-    varying : ndarray of shape (n_features,), optional
-        As `varying_share` returns it, for "auto".
+    rng : RandomState, optional
+        For "auto": draws the rows by which that is judged.
+
+    Returns
+    -------
+    mean : ndarray of shape (n_features,)
+    scaling : Scaling
+        Both of the dtype of the rows.
     """
-    if scaling is None:
-        mean, scale = np.zeros_like(mean), np.ones(())
-    elif scaling == "global":
+    mean, variance = mean_and_variance(rows)
+    location, scale = mean, np.ones(())
+    if kind is None:
+        location = np.zeros_like(mean)
+    elif kind == "global":
         scale = np.sqrt(variance.mean())
     else:
-        scale = np.sqrt(variance) / varying**RARITY
+        scale = np.sqrt(variance)
+        if kind == "auto":
+            scale /= varying_share(rows, variance, rng) ** RARITY
         # No larger than float32 can hold, if that is what it becomes.
-        scale = np.minimum(scale, np.finfo(dtype).max)
-    return Scaling(mean.astype(dtype), np.where(scale == 0, 1.0, scale).astype(dtype))
+        scale = np.minimum(scale, np.finfo(rows.dtype).max)
+    scale = np.where(scale == 0, 1.0, scale)
+    scaling = Scaling(location.astype(rows.dtype), scale.astype(rows.dtype))
+    return mean.astype(rows.dtype), scaling
+
+
+@dataclass(frozen=True)
+class Units:
+    """What the network reads, what its output is compared with, and what that costs.
+
+    "Scaled" rows are always what `inputs` makes of them.
+
+    Attributes
+    ----------
+    inputs, targets : Scaling
+        From the user's units to the network's input, and to the target of its raw
+        output. The same object, if both are the same.
+
+    of_loss : float
+        What turns the loss of scaled targets into the loss in the user's units.
+    """
+
+    inputs: Scaling
+    targets: Scaling
+    of_loss: float
+
+    @classmethod
+    def of(cls, scaling, loss, bounded_output):
+        """Scale targets as far as the loss and an activation of the output allow.
+
+        A residual does not change when both sides are shifted; a homogeneous loss only
+        changes by a factor when both sides are scaled; a bounded output allows neither.
+        """
+        shifts = loss.shift_invariant and not bounded_output
+        scales = loss.degree is not None and not bounded_output
+        targets = scaling
+        if not (shifts and scales):
+            targets = Scaling(
+                scaling.location if shifts else np.zeros_like(scaling.location),
+                scaling.scale if scales else np.ones_like(scaling.scale),
+            )
+        # With one scale for each feature the loss is that of the scaled data.
+        in_data_units = scales and scaling.scale.ndim == 0
+        of_loss = float(scaling.scale) ** loss.degree if in_data_units else 1.0
+        return cls(scaling, targets, of_loss)
+
+    @property
+    def targets_are_inputs(self):
+        """Whether the network has to reproduce exactly what it is given."""
+        return self.targets is self.inputs
+
+    def of_scaled_rows(self):
+        """Return the units for rows that are scaled already."""
+        identity = Scaling(
+            np.zeros_like(self.inputs.location), np.ones((), self.inputs.scale.dtype)
+        )
+        return Units(identity, identity, self.of_loss)

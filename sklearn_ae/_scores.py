@@ -7,6 +7,7 @@ import numpy as np
 from ._distances import Ellipsoid, References, ResidualEllipsoid
 from ._rows import block_length
 from ._statistics import quantile
+from ._stored import Stored
 
 # What the distances weigh in score_parts="auto". On 22 tables (ADBench) "neighbors" is
 # best alone where training rows are clean and "location" where they are not; together
@@ -24,8 +25,8 @@ NEGLIGIBLE = 1e-8
 FARTHEST = 1e100
 
 
-@dataclass(frozen=True)
-class Part:
+@dataclass(frozen=True, eq=False)
+class Part(Stored):
     """One distance, what it weighs, and how large it is for a typical row."""
 
     distance: Ellipsoid | References
@@ -34,8 +35,8 @@ class Part:
     typical: float
 
 
-@dataclass(frozen=True)
-class CombinedScore:
+@dataclass(frozen=True, eq=False)
+class CombinedScore(Stored):
     r"""Minus the weighted sum of the logarithms of several squared distances.
 
     .. math::
@@ -112,7 +113,7 @@ class CombinedScore:
 
 
 def _scaled(model, X):
-    scaled = model.input_scaling.apply(X).astype(np.float64)
+    scaled = model.units.inputs.apply(X).astype(np.float64)
     return np.clip(scaled, -FARTHEST, FARTHEST, out=scaled)
 
 

@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from ._base import BaseAutoencoder
+from ._corruption import Corruption
+from ._layers import Layer
 from ._losses import Loss
+from ._stopping import Solver
 
 
 class AutoencoderTransformer(BaseAutoencoder):
@@ -42,9 +45,10 @@ class AutoencoderTransformer(BaseAutoencoder):
         is a quarter of the number of features, rounded up, but at most 128, and fewer
         than the rows (in `partial_fit`, however many the first are).
 
-    hidden_layer_sizes : int or sequence of int, default=(64, 64)
+    hidden_layer_sizes : int or sequence of int or Layer, default=(64, 64)
         Widths of the encoder's hidden layers; the decoder mirrors them. (128, 64) with
         10 components and 784 features makes 784-128-64-10-64-128-784. Empty for none.
+        A number n is a layer ``Dense(n)``; other kinds are objects like :class:`Layer`.
 
     activation : str, default="auto"
         Activation of the hidden layers: "identity", "relu", "leaky_relu" (slope 0.01),
@@ -86,14 +90,18 @@ class AutoencoderTransformer(BaseAutoencoder):
         - "poisson": :math:`2 (x \log(x / \hat x) - x + \hat x)`, for X >= 0;
         - an object like :class:`Loss`.
 
-    noise : None, float, (float, float) or "auto", default=None
-        Standard deviation of the normal noise that is added to the network's input
-        while it is trained to return what was there before (a denoising autoencoder;
-        Vincent et al. 2010, section 3.3), in units of `scale_`. From a pair (low, high)
-        each row draws its own, log-uniformly; "auto" is (0.1, 1) with 64 rows or more,
-        and always in `partial_fit`.
+    noise : None, float, "auto" or Corruption, default=None
+        What the network's input goes through while it is trained to return what was
+        there before (a denoising autoencoder; Vincent et al. 2010, section 3.3):
+
+        - a number: normal noise of this standard deviation, in units of `scale_`, as
+          ``GaussianNoise(number)``; 0 is none;
+        - "auto": ``GaussianNoise(low=0.1, high=1)`` with 64 rows or more, and always
+          in `partial_fit`; none for "svd";
+        - an object like :class:`Corruption`.
+
         With noise, losses in training are those of noisy input, and `n_components`
-        "auto" is the number of features, up to 128. "svd" has no use for it.
+        "auto" is the number of features, up to 128. "svd" cannot have any.
 
     alpha : float or "auto", default=0.0
         Strength of the weight penalty. "auto" is, with noise, 0.5 divided by the number
@@ -114,50 +122,30 @@ class AutoencoderTransformer(BaseAutoencoder):
           alike, as in PCA behind a StandardScaler. Losses are those of the scaled data.
         - None: the network sees X as it is.
 
-    solver : {"auto", "svd", "lbfgs", "adam", "sgd"}, default="auto"
+    solver : {"auto", "svd", "lbfgs", "adam", "sgd"} or Solver, default="auto"
         - "svd": the exact solution, for linear networks with the squared error. It has
           no iterations, and early stopping does not apply;
         - "lbfgs": a quasi-Newton method on all rows at once;
         - "adam", "sgd": stochastic gradient steps on minibatches, for large data;
-        - "auto": "svd" where it applies, else "adam".
+        - "auto": "svd" where it applies, else "adam";
+        - :class:`LBFGS`, :class:`Adam` or :class:`SGD`, where the parameters that only
+          one of them has are to be others: ``solver=Adam(clip_norm=1)``. A search
+          reaches into it, as in ``{"solver__beta_1": [0.8, 0.9]}``.
 
     batch_size : int or "auto", default="auto"
         Rows in a minibatch. "auto" is a thirtieth of all or a ten thousandth
-        of the number of parameters, whichever is more, but between 32 and 256.
+        of the number of parameters, whichever is more, but between 32 and 256. Large
+        ones take no more memory: their gradient is accumulated block by block.
 
-    n_accumulate : int, default=1
-        Minibatches whose gradients are added up before each step.
-
-    learning_rate : {"constant", "invscaling", "adaptive", "cosine"}, \
-default="cosine"
+    learning_rate : {"constant", "adaptive", "cosine"}, default="cosine"
         How the rate changes over the steps of "adam" and "sgd":
 
         - "constant": it does not;
-        - "invscaling": divided by ``step ** power_t``;
         - "adaptive": divided by 5 whenever training stalls, until it is below 1e-6;
         - "cosine": falls to 0 along half a cosine over `max_iter` epochs.
 
     learning_rate_init : float or "auto", default="auto"
         The rate at the start. "auto" is 0.003 for "adam" and 0.05 for "sgd".
-
-    power_t : float, default=0.5
-        The exponent of "invscaling".
-
-    momentum : float in [0, 1), default=0.9
-        For "sgd".
-
-    nesterovs_momentum : bool, default=True
-        Whether "sgd" uses Nesterov's momentum.
-
-    beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
-        Decay of the moment estimates of "adam".
-
-    epsilon : float, default=1e-8
-        For numerical stability of "adam".
-
-    clip_norm : float, None or "auto", default="auto"
-        Longer gradients are shortened to this Euclidean norm, by "adam" and "sgd".
-        "auto" is 0.3 for "sgd" and None for "adam".
 
     max_iter : int, default=200
         Maximum number of iterations ("lbfgs") or epochs ("adam", "sgd"). With "cosine"
@@ -221,11 +209,11 @@ default="cosine"
     scale_ : ndarray of shape () or (n_features_in_,)
         What the centred data are divided by.
 
-    activation_ : str
+    activation_ : str or None
         Activation of the hidden layers, if there are any.
 
-    noise_ : (float, float) or None
-        The range of standard deviations of the noise.
+    noise_ : Corruption or None
+        What the input went through in training.
 
     alpha_ : float
         Strength of the weight penalty.
@@ -234,7 +222,7 @@ default="cosine"
         Number of weights and biases.
 
     solver_ : str
-        The solver used.
+        The solver used, by its name, or the name of its class.
 
     n_iter_ : int
         Number of iterations or epochs run.
@@ -282,28 +270,20 @@ default="cosine"
         self,
         n_components: int | float | str = "auto",
         *,
-        hidden_layer_sizes: int | Sequence[int] = (64, 64),
+        hidden_layer_sizes: int | Sequence[int | Layer] = (64, 64),
         activation: str = "auto",
         linear_path: bool = True,
         code_activation: str = "identity",
         output_activation: str = "auto",
         loss: str | Loss = "squared_error",
-        noise: float | tuple[float, float] | str | None = None,
+        noise: float | str | Corruption | None = None,
         alpha: float | str = 0.0,
         l1_ratio: float = 0.0,
         scaling: str | None = "global",
-        solver: str = "auto",
+        solver: str | Solver = "auto",
         batch_size: int | str = "auto",
-        n_accumulate: int = 1,
         learning_rate: str = "cosine",
         learning_rate_init: float | str = "auto",
-        power_t: float = 0.5,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        clip_norm: float | str | None = "auto",
         max_iter: int = 200,
         tol: float = 1e-4,
         early_stopping: bool | str = "auto",
@@ -327,16 +307,8 @@ default="cosine"
         self.scaling = scaling
         self.solver = solver
         self.batch_size = batch_size
-        self.n_accumulate = n_accumulate
         self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.clip_norm = clip_norm
         self.max_iter = max_iter
         self.tol = tol
         self.early_stopping = early_stopping

@@ -9,20 +9,34 @@ import sklearn_ae
 
 PACKAGE = Path(sklearn_ae.__file__).parent
 
-# Each line may import from lines above it; `_compat` may be imported by everything.
-LAYERS = [
-    {"_activations", "_statistics"},
-    {"_losses", "_penalties", "_layers", "_corruption", "_distances"},
-    {"_rows", "_network", "_solvers", "_threads"},
-    {"_scaling"},
-    {"_linear", "_model"},
-    {"_scores"},
-    {"_objective", "_parameters"},
-    {"_training"},
-    {"_base"},
-    {"_transformer", "_outlier", "_selection"},
-    {"__init__"},
-]
+# A module may import from the floors below its own; `_compat` may be imported by all.
+FLOORS = {
+    "foundations": {"_activations", "_options", "_statistics", "_stored"},
+    "one idea each": {
+        "_losses",
+        "_penalties",
+        "_layers",
+        "_corruption",
+        "_code",
+        "_distances",
+        "_calibration",
+        "_stopping",
+    },
+    "data, network, minimisers": {
+        "_rows",
+        "_network",
+        "_lbfgs",
+        "_stochastic",
+        "_threads",
+    },
+    "units and names": {"_scaling", "_parameters"},
+    "the autoencoder": {"_linear", "_model", "_input"},
+    "what is minimised, what is chosen": {"_objective", "_choices", "_scores"},
+    "fitting": {"_fitting"},
+    "estimator": {"_base"},
+    "public": {"_transformer", "_outlier", "_selection"},
+    "package": {"__init__"},
+}
 
 
 def siblings(path):
@@ -36,16 +50,18 @@ def siblings(path):
 
 def test_imports_point_one_way():
     modules = {path.stem: siblings(path) for path in PACKAGE.glob("*.py")}
-    assert set(modules) - {"_compat"} == set.union(*LAYERS)
+    assert set(modules) - {"_compat"} == set.union(*FLOORS.values())
     below = {"_compat"}
-    for layer in LAYERS:
-        for module in layer:
+    for floor in FLOORS.values():
+        for module in floor:
             assert modules[module] <= below, module
-        below |= layer
+        below |= floor
 
 
-def test_solvers_import_nothing_of_the_package():
-    assert siblings(PACKAGE / "_solvers.py") == set()
+def test_solvers_know_neither_data_nor_networks():
+    for solver in ("_lbfgs", "_stochastic"):
+        assert siblings(PACKAGE / f"{solver}.py") == {"_compat", "_stopping"}
+    assert siblings(PACKAGE / "_stopping.py") == {"_options"}
 
 
 def test_private_scikit_learn_is_used_in_one_place():

@@ -3,7 +3,6 @@
 import pickle
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,7 +15,16 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils import check_random_state
 from threadpoolctl import threadpool_limits
 
-from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer, Huber, Loss
+from sklearn_ae import (
+    LBFGS,
+    SGD,
+    Adam,
+    AutoencoderOutlierDetector,
+    AutoencoderTransformer,
+    GaussianNoise,
+    Huber,
+    Loss,
+)
 
 IRIS = load_iris().data
 CLASSES = [AutoencoderTransformer, AutoencoderOutlierDetector]
@@ -66,7 +74,7 @@ def test_parameters_are_views_of_one_array(cls):
     arrays = estimator.coefs_ + estimator.intercepts_
     assert [w.shape for w in estimator.coefs_] == [(4, 8), (8, 2), (2, 8), (8, 4)]
     assert estimator.n_parameters_ == sum(array.size for array in arrays)
-    assert all(np.shares_memory(array, estimator._theta) for array in arrays)
+    assert all(np.shares_memory(array, estimator._fitted.theta) for array in arrays)
 
 
 @solvers
@@ -74,12 +82,13 @@ def test_parameters_are_views_of_one_array(cls):
 def test_same_seed_same_bits(solver, dtype):
     X = IRIS.astype(dtype)
     first, second = (fit_quietly(make(solver=solver), X) for _ in range(2))
-    assert first._theta.dtype == dtype
-    assert_array_equal(first._theta, second._theta)
+    assert first._fitted.theta.dtype == dtype
+    assert_array_equal(first._fitted.theta, second._fitted.theta)
 
 
 def test_other_seed_other_start():
-    assert (make().fit(IRIS)._theta != make(random_state=1).fit(IRIS)._theta).any()
+    first, other = make().fit(IRIS), make(random_state=1).fit(IRIS)
+    assert (first._fitted.theta != other._fitted.theta).any()
 
 
 def test_a_seed_leaves_the_global_random_state_alone():
@@ -95,7 +104,7 @@ def test_float32_in_float32_out(cls, loss):
     X = IRIS.astype(np.float32)
     estimator = make(cls, loss=loss).fit(X)
     for array in (
-        estimator._theta,
+        estimator._fitted.theta,
         estimator.mean_,
         estimator.scale_,
         estimator.transform(X),
@@ -129,7 +138,9 @@ def test_read_only_memory_map_is_fine_and_unchanged(solver, loss, tmp_path):
     np.save(tmp_path / "X.npy", X)
     X_map = np.load(tmp_path / "X.npy", mmap_mode="r")
     estimator = fit_quietly(make(solver=solver, loss=loss), X_map)
-    assert_array_equal(estimator._theta, fit_quietly(clone(estimator), X)._theta)
+    assert_array_equal(
+        estimator._fitted.theta, fit_quietly(clone(estimator), X)._fitted.theta
+    )
     for method in METHODS:
         getattr(estimator, method)(X_map)
     assert_array_equal(X_map, X)
@@ -148,7 +159,7 @@ def test_clones_and_pickles_score_identically(cls):
     assert_array_equal(clone(estimator).fit(IRIS).score_samples(IRIS), scores)
     restored = pickle.loads(pickle.dumps(estimator))
     assert_array_equal(restored.score_samples(IRIS), scores)
-    assert np.shares_memory(restored.coefs_[0], restored._theta)
+    assert np.shares_memory(restored.coefs_[0], restored._fitted.theta)
 
 
 def test_changed_parameters_do_not_change_a_fitted_model():
@@ -226,7 +237,7 @@ def test_poisson_counts_of_any_size(factor):
 )
 def test_awkward_data_fit(cls, solver, X):
     estimator = fit_quietly(make(cls, solver=solver, max_iter=100), X)
-    assert np.isfinite(estimator._theta).all()
+    assert np.isfinite(estimator._fitted.theta).all()
     assert np.isfinite(estimator.score_samples(X)).all()
     assert np.isfinite(estimator.transform(X)).all()
     assert np.isfinite(estimator.reconstruct(X)).all()
@@ -261,7 +272,7 @@ def test_score_is_zero_for_the_mean_and_one_for_perfection(loss):
     X = X[:, X.std(axis=0) > 0]
     estimator = make(loss=loss).fit(X)
     assert 0 < estimator.score(X) < 1
-    losses = estimator._model.loss
+    losses = estimator._fitted.model.loss
     weights = np.zeros(100)
     weights[:3] = [1, 2, 3]
     repeated = X[[0, 1, 1, 2, 2, 2]]
@@ -269,9 +280,9 @@ def test_score_is_zero_for_the_mean_and_one_for_perfection(loss):
         estimator.score(X, sample_weight=weights), estimator.score(repeated)
     )
     # A model whose output ignores its input and is the mean has score 0.
-    estimator._theta = estimator._theta * 0
+    estimator._fitted.theta[:] = 0
     estimator.intercepts_[-1][:] = losses.link(
-        estimator._model.target_scaling.apply(estimator.mean_)
+        estimator._fitted.model.units.targets.apply(estimator.mean_)
     )
     assert_allclose(estimator.score(X), 0, atol=1e-5)
 
@@ -407,7 +418,9 @@ def test_what_is_fitted_does_not_depend_on_working_memory(cls):
     params = {"noise": 0.3, "max_iter": 2, "batch_size": 500}
     expected = make(cls, **params).fit(X)
     with config_context(working_memory=0.01):
-        assert_array_equal(make(cls, **params).fit(X)._theta, expected._theta)
+        assert_array_equal(
+            make(cls, **params).fit(X)._fitted.theta, expected._fitted.theta
+        )
 
 
 @pytest.mark.parametrize("method", [*METHODS, "partial_fit", "fit"])
@@ -427,8 +440,8 @@ def test_float64_on_disk_is_converted_block_by_block(method, tmp_path):
     assert peak - getattr(result, "nbytes", 0) < 0.4 * X.nbytes
     expected = getattr(single, method)(X.astype(np.float32))
     if "fit" in method:
-        assert estimator._theta.dtype == np.float32
-        result, expected = estimator._theta, expected._theta
+        assert estimator._fitted.theta.dtype == np.float32
+        result, expected = estimator._fitted.theta, expected._fitted.theta
     assert_array_equal(result, expected)
     with pytest.raises(ValueError, match="too large for dtype.'float32'"):
         getattr(estimator, method)(X[:10] * 1e300)
@@ -528,10 +541,28 @@ def test_weights_mean_the_same_in_minibatches(batch_size):
     assert_allclose(estimator.loss_, exact.loss_, rtol=0.02)
 
 
-def test_accumulated_batches_are_one_large_batch():
-    accumulated = make(batch_size=10, n_accumulate=5).fit(IRIS)
-    assert_array_equal(accumulated._theta, make(batch_size=50).fit(IRIS)._theta)
-    assert (accumulated._theta != make(batch_size=10).fit(IRIS)._theta).any()
+@pytest.mark.parametrize("params", [{}, {"noise": 0.3}, {"loss": "huber"}])
+def test_a_large_batch_is_accumulated_in_bounded_memory(params):
+    """Blocks bound the memory of a step, whatever `batch_size` is."""
+    import tracemalloc
+
+    X = np.random.RandomState(0).normal(size=(60_000, 50)).astype(np.float32)
+    peaks = {}
+    for batch_size in (10_000, 60_000):
+        estimator = make(batch_size=batch_size, max_iter=1, **params)
+        tracemalloc.start()
+        estimator.fit(X)
+        _, peaks[batch_size] = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    # A single block of all rows would take 60,000 * 2 * (50 + 8 + 2 + 8 + 50) floats.
+    assert peaks[60_000] < peaks[10_000] + 0.2 * 60_000 * 236 * 4
+
+
+def test_a_batch_of_many_blocks_is_that_of_one(monkeypatch):
+    whole = make(batch_size=150, solver=SGD(momentum=0)).fit(IRIS)
+    monkeypatch.setattr("sklearn_ae._objective.LEAST_BLOCK_BYTES", 2000)
+    blocks = make(batch_size=150, solver=SGD(momentum=0)).fit(IRIS)
+    assert_allclose(blocks._fitted.theta, whole._fitted.theta, rtol=1e-9)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -565,11 +596,11 @@ def test_metadata_routing_of_sample_weight():
         direct = make().fit(
             pipeline[0].transform(IRIS), sample_weight=weight.astype(float)
         )
-        assert_array_equal(pipeline[-1]._theta, direct._theta)
+        assert_array_equal(pipeline[-1]._fitted.theta, direct._fitted.theta)
         search = GridSearchCV(estimator, {"n_components": [1, 2]}, cv=2)
         search.fit(IRIS, sample_weight=weight)
         expected = clone(search.best_estimator_).fit(IRIS, sample_weight=weight)
-        assert_array_equal(search.best_estimator_._theta, expected._theta)
+        assert_array_equal(search.best_estimator_._fitted.theta, expected._fitted.theta)
         held_out = slice(75, None)
         fold = clone(search.best_estimator_).fit(IRIS[:75], sample_weight=weight[:75])
         assert_allclose(
@@ -616,7 +647,7 @@ def test_early_stopping_returns_the_best_on_held_out_rows(solver):
     best = int(np.argmin(curve))
     assert best < len(curve) - 1
     short = fit_quietly(clone(estimator).set_params(max_iter=best + 1), X)
-    assert_array_equal(short._theta, estimator._theta)
+    assert_array_equal(short._fitted.theta, estimator._fitted.theta)
 
 
 @pytest.mark.parametrize(
@@ -632,7 +663,7 @@ def test_divergence_warns_and_keeps_finite_parameters(params):
     estimator = make(activation="identity", hidden_layer_sizes=(), **params)
     with pytest.warns(ConvergenceWarning, match="learning_rate_init"):
         estimator.fit(IRIS)
-    assert np.isfinite(estimator._theta).all()
+    assert np.isfinite(estimator._fitted.theta).all()
     assert np.isfinite(estimator.loss_)
 
 
@@ -650,7 +681,7 @@ def test_ctrl_c_before_the_first_iteration_is_ctrl_c():
         estimator = make(solver=solver, loss=loss)
         with pytest.raises(KeyboardInterrupt):
             estimator.fit(IRIS)
-        assert "_theta" not in vars(estimator)
+        assert "_fitted" not in vars(estimator)
 
 
 class Interrupting(Loss):
@@ -688,7 +719,7 @@ def test_ctrl_c_twice_is_ctrl_c(monkeypatch):
     estimator = make(loss=Interrupting(), max_iter=1000)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(IRIS)
-    assert "_theta" not in vars(estimator)
+    assert "_fitted" not in vars(estimator)
 
 
 def test_verbose_n_prints_every_nth(capsys):
@@ -726,21 +757,21 @@ def test_warm_start_goes_on_from_where_it_was():
 
 def test_warm_start_keeps_the_precision():
     estimator = make(warm_start=True).fit(IRIS.astype(np.float32))
-    assert estimator.fit(IRIS)._theta.dtype == np.float32
+    assert estimator.fit(IRIS)._fitted.theta.dtype == np.float32
 
 
 def test_warm_start_takes_the_columns_it_knows():
     pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(IRIS, columns=list("abcd"))
     estimator = make(warm_start=True).fit(frame)
-    before = estimator._theta
+    before = estimator._fitted.theta
     for columns in (list("badc"), list("abce")):
         other = frame.set_axis(columns, axis=1)[sorted(columns)[::-1]]
         with pytest.raises(ValueError, match="feature names should match"):
             estimator.fit(other)
     with pytest.raises(ValueError, match="feature names should match"):
         estimator.fit(frame[["a", "b", "c"]])
-    assert estimator._theta is before
+    assert estimator._fitted.theta is before
     estimator.fit(frame)
 
 
@@ -761,7 +792,7 @@ def test_partial_fit_survives_pickling_bit_by_bit():
     restored = pickle.loads(pickle.dumps(estimator))
     estimator.partial_fit(IRIS)
     restored.partial_fit(IRIS)
-    assert_array_equal(restored._theta, estimator._theta)
+    assert_array_equal(restored._fitted.theta, estimator._fitted.theta)
 
 
 def test_partial_fit_goes_on_after_fit():
@@ -775,7 +806,7 @@ def test_partial_fit_takes_weights():
     weight = np.r_[np.ones(75), np.zeros(75)]
     weighted = make(batch_size=75).partial_fit(IRIS, sample_weight=weight)
     half = make(batch_size=75).partial_fit(IRIS[:75])
-    assert_allclose(weighted._theta, half._theta)
+    assert_allclose(weighted._fitted.theta, half._fitted.theta)
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "svd"])
@@ -802,7 +833,7 @@ def held_by(estimator):
 @pytest.mark.parametrize("batch_size", [1, 150])
 def test_partial_fit_that_diverges_changes_nothing(cls, rate, batch_size):
     """Be it in the only step, after which no other would notice."""
-    params = {"solver": "sgd", "clip_norm": None, "learning_rate_init": 1e-3}
+    params = {"solver": SGD(clip_norm=None), "learning_rate_init": 1e-3}
     params["batch_size"] = batch_size
     estimator = make(cls, hidden_layer_sizes=(), **params).partial_fit(IRIS)
     expected = pickle.loads(pickle.dumps(estimator)).partial_fit(IRIS)
@@ -813,7 +844,7 @@ def test_partial_fit_that_diverges_changes_nothing(cls, rate, batch_size):
     assert_unchanged(estimator, before)
     estimator.set_params(learning_rate_init=1e-3).partial_fit(IRIS)
     assert estimator.n_iter_ == 2
-    assert_array_equal(estimator._theta, expected._theta)
+    assert_array_equal(estimator._fitted.theta, expected._fitted.theta)
 
 
 @both
@@ -874,7 +905,7 @@ def test_chunks_that_start_with_the_mean_are_not_divergence(loss):
 
 
 def test_first_partial_fit_that_diverges_leaves_the_start():
-    params = {"solver": "sgd", "batch_size": 1, "clip_norm": None}
+    params = {"solver": SGD(clip_norm=None), "batch_size": 1}
     estimator = make(hidden_layer_sizes=(), learning_rate_init=1e200, **params)
     with pytest.warns(ConvergenceWarning, match="infinite or NaN"):
         estimator.partial_fit(IRIS)
@@ -887,8 +918,8 @@ def test_partial_fit_follows_changed_parameters():
     estimator.set_params(solver="sgd", loss="huber", noise=0.3, alpha=0.1)
     estimator.partial_fit(IRIS)
     assert estimator.solver_ == "sgd"
-    assert type(estimator._model.loss) is Huber
-    assert estimator.noise_ == (0.3, 0.3)
+    assert type(estimator._fitted.model.loss) is Huber
+    assert estimator.noise_ == GaussianNoise(0.3)
     assert estimator.alpha_ == 0.1
     estimator.set_params(noise=None).partial_fit(IRIS)
     assert estimator.noise_ is None
@@ -897,15 +928,14 @@ def test_partial_fit_follows_changed_parameters():
 @pytest.mark.parametrize(
     ("solver", "change"),
     [
-        ("sgd", {"momentum": 0.5}),
-        ("sgd", {"nesterovs_momentum": False}),
-        ("adam", {"beta_1": 0.5}),
-        ("adam", {"beta_2": 0.5}),
-        ("adam", {"epsilon": 1.0}),
+        ("sgd", {"solver": SGD(momentum=0.5)}),
+        ("sgd", {"solver": SGD(nesterov=False)}),
+        ("adam", {"solver": Adam(beta_1=0.5)}),
+        ("adam", {"solver": Adam(beta_2=0.5)}),
+        ("adam", {"solver": Adam(epsilon=1.0)}),
         ("adam", {"learning_rate_init": 0.1}),
-        ("adam", {"clip_norm": 1e-3}),
+        ("adam", {"solver": Adam(clip_norm=1e-3)}),
         ("adam", {"batch_size": 7}),
-        ("adam", {"n_accumulate": 3}),
         ("adam", {"l1_ratio": 1.0}),
         ("adam", {"shuffle": False}),
         ("adam", {"solver": "sgd"}),
@@ -915,7 +945,7 @@ def test_what_may_change_has_an_effect(solver, change):
     estimator = make(solver=solver, alpha=0.1, batch_size=32).partial_fit(IRIS)
     same = pickle.loads(pickle.dumps(estimator)).partial_fit(IRIS)
     estimator.set_params(**change).partial_fit(IRIS)
-    assert (estimator._theta != same._theta).any()
+    assert (estimator._fitted.theta != same._fitted.theta).any()
 
 
 @both
@@ -981,7 +1011,7 @@ def test_partial_fit_keeps_its_stream_of_draws():
         {"learning_rate_init": -1.0},
         {"solver": "newton"},
         {"alpha": -5},
-        {"momentum": 5},
+        {"solver": SGD(momentum=5)},
         {"batch_size": -3},
         {"max_iter": 0},
         {"noise": np.array(2.0)},
@@ -991,7 +1021,7 @@ def test_every_partial_fit_checks_the_parameters(cls, change):
     estimator = make(cls).partial_fit(IRIS)
     estimator.set_params(**change)
     before = held_by(estimator)
-    with pytest.raises(ValueError, match=f"{next(iter(change))}"):
+    with pytest.raises(ValueError, match=r"momentum|" + next(iter(change))):
         estimator.partial_fit(IRIS)
     assert_unchanged(estimator, before)
 
@@ -1005,11 +1035,11 @@ def test_partial_fit_skips_the_checks_if_told_to():
 @pytest.mark.parametrize("n_rows", [20, 100])
 def test_noise_auto_of_partial_fit_does_not_depend_on_the_first_rows(n_rows):
     estimator = AutoencoderOutlierDetector(random_state=0).partial_fit(IRIS[:n_rows])
-    assert estimator.noise_ == (0.1, 1.0)
+    assert estimator.noise_ == GaussianNoise(low=0.1, high=1.0)
     assert estimator.n_components_ == 4
     few = AutoencoderOutlierDetector(max_iter=2, random_state=0).fit(IRIS[:20])
     assert few.noise_ is None
-    assert few.partial_fit(IRIS).noise_ == (0.1, 1.0)
+    assert few.partial_fit(IRIS).noise_ == GaussianNoise(low=0.1, high=1.0)
 
 
 def test_partial_fit_says_something_if_asked(capsys):
@@ -1082,11 +1112,11 @@ def test_activation_auto_is_bounded_for_few_rows_and_stays_with_the_network(cls)
     many = make(cls, activation="auto", max_iter=1, solver="sgd").fit(X)
     assert many.activation_ == "leaky_relu"
     assert many.partial_fit(X[:10]).activation_ == "leaky_relu"
-    before = many._theta
+    before = many._fitted.theta
     with pytest.raises(ValueError, match="another architecture"):
         many.set_params(activation="relu").partial_fit(X)
     assert many.activation_ == "leaky_relu"
-    assert_array_equal(many._theta, before)
+    assert_array_equal(many._fitted.theta, before)
     weight = np.ones(1000)
     weight[0] = 0
     weighted = make(cls, activation="auto", max_iter=1, solver="sgd")
@@ -1103,7 +1133,7 @@ def test_output_activation():
     same = make(
         loss="binary_cross_entropy", output_activation="logistic", max_iter=50
     ).fit(X)
-    assert_array_equal(same._theta, estimator._theta)
+    assert_array_equal(same._fitted.theta, estimator._fitted.theta)
     squashed = make(output_activation="logistic", max_iter=200).fit(X)
     assert squashed.reconstruct(X).min() > 0
     assert squashed.score(X) > 0.2
@@ -1113,8 +1143,8 @@ def test_output_activation():
 
 def test_a_loss_object_is_as_good_as_its_name():
     named = make(loss="huber").fit(IRIS)
-    assert_array_equal(make(loss=Huber()).fit(IRIS)._theta, named._theta)
-    assert (make(loss=Huber(0.1)).fit(IRIS)._theta != named._theta).any()
+    assert_array_equal(make(loss=Huber()).fit(IRIS)._fitted.theta, named._fitted.theta)
+    assert (make(loss=Huber(0.1)).fit(IRIS)._fitted.theta != named._fitted.theta).any()
 
 
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
@@ -1156,11 +1186,6 @@ def test_losses_that_are_unusual_but_right():
     expected = make(scaling=None, batch_size=30).fit(X)
     assert_allclose(ours.transform(X), expected.transform(X), rtol=1e-6)
     assert_allclose(ours.score(X), expected.score(X), rtol=1e-6)
-    names = [name for name in dir(Loss) if name[0] != "_"]
-    duck = SimpleNamespace(**{name: getattr(Huber(), name) for name in names})
-    assert_array_equal(make(loss=duck).fit(X)._theta, make(loss="huber").fit(X)._theta)
-    duck.output_activation = "tanh"
-    make(loss=duck).fit(X)
 
 
 def test_a_loss_may_have_an_activation_of_its_own():
@@ -1207,16 +1232,6 @@ def test_rectified_output_starts_alive():
 # Bad input
 
 
-class Incomplete:
-    """What looks like a loss at first."""
-
-    def elementwise(self, target, raw):
-        return raw - target
-
-    def gradient(self, target, raw):
-        return raw - target
-
-
 BAD_PARAMETERS = [
     ({"n_components": 0}, "n_components"),
     ({"n_components": -1}, "n_components"),
@@ -1242,14 +1257,21 @@ BAD_PARAMETERS = [
     ({"loss": "Poisson"}, "Did you mean 'poisson'?"),
     ({"loss": "mse", "batch_size": 0}, "'batch_size' .* Got 0 instead.$"),
     ({"loss": "squared_eror"}, "Did you mean 'squared_error'?"),
-    ({"solver": "rmsprop"}, "{'auto', 'svd', 'lbfgs', 'adam', 'sgd'}. Got 'rmsprop' "),
-    ({"noise": np.array(2.0)}, "noise must be .* a pair"),
-    ({"noise": [0.1, 0.2, 0.3]}, "noise must be .* a pair"),
-    ({"noise": ["a", "b"]}, "noise must be .* a pair"),
+    ({"solver": "rmsprop"}, "Did you mean 'adam'?"),
+    ({"solver": SGD}, "instance of 'sklearn_ae.*Solver'"),
+    ({"solver": object()}, "{'auto', 'svd', 'lbfgs', 'adam', 'sgd'} or an instance of"),
+    (
+        {"noise": np.array(2.0)},
+        "'noise' .* instance of 'sklearn_ae.Corruption' or None",
+    ),
+    ({"noise": (0.1, 0.2)}, "'noise' .* instance of 'sklearn_ae.Corruption' or None"),
+    ({"noise": "much"}, "'noise'"),
+    ({"noise": GaussianNoise(low=0.1)}, "low and high of GaussianNoise must both"),
+    ({"noise": GaussianNoise(low=2, high=1)}, "low=2 and high=1"),
+    ({"noise": GaussianNoise(-1)}, "'scale' parameter of GaussianNoise"),
     ({"loss": object()}, "loss"),
-    ({"loss": Huber}, "loss must be a name or an object"),
-    ({"loss": Huber("wide")}, "delta of Huber must be a number above 0, got 'wide'"),
-    ({"loss": Incomplete()}, "without check_data, degree, link"),
+    ({"loss": Huber}, "'loss' parameter .* or an instance of 'sklearn_ae.Loss'"),
+    ({"loss": Huber("wide")}, r"'delta' parameter of Huber must .* Got 'wide' instead"),
     (
         {"early_stopping": True, "validation_fraction": 0.999},
         "validation_fraction=0.999 leaves none of 150 rows",
@@ -1261,12 +1283,13 @@ BAD_PARAMETERS = [
     ({"scaling": "minmax"}, "scaling"),
     ({"solver": "newton"}, "solver"),
     ({"batch_size": 0}, "batch_size"),
-    ({"n_accumulate": 0}, "n_accumulate"),
     ({"learning_rate": "step"}, "learning_rate"),
     ({"learning_rate_init": 0}, "learning_rate_init"),
-    ({"momentum": 1}, "momentum"),
-    ({"beta_1": 1.0}, "beta_1"),
-    ({"clip_norm": 0}, "clip_norm"),
+    ({"solver": SGD(momentum=1)}, "'momentum' parameter of SGD"),
+    ({"solver": Adam(beta_1=1.0)}, "'beta_1' parameter of Adam"),
+    ({"solver": Adam(clip_norm=0)}, "'clip_norm' parameter of Adam"),
+    ({"solver": LBFGS(0)}, "'maxcor' parameter of LBFGS"),
+    ({"noise": 0.3, "solver": "svd", "activation": "identity"}, "noise with solver="),
     ({"max_iter": 0}, "max_iter"),
     ({"tol": -1}, "tol"),
     ({"validation_fraction": 1.0}, "validation_fraction"),

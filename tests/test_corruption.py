@@ -2,8 +2,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer
-from sklearn_ae._corruption import GaussianNoise
+from sklearn_ae import (
+    AutoencoderOutlierDetector,
+    AutoencoderTransformer,
+    GaussianNoise,
+)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -11,13 +14,14 @@ def test_each_row_has_noise_of_its_own_size(dtype):
     X = np.ones((2000, 300), dtype)
     X.setflags(write=False)
     out = np.empty_like(X)
-    noisy = GaussianNoise(0.1, 1.0).apply(X, np.random.default_rng(0), out)
+    noisy = GaussianNoise(low=0.1, high=1.0).apply(X, np.random.default_rng(0), out)
     assert noisy is out
     deviations = (noisy - X).std(axis=1)
     assert 0.08 < deviations.min() < 0.12 and 0.85 < deviations.max() < 1.15
     # Log-uniform: the median is the geometric mean of the bounds.
     assert_allclose(np.median(deviations), np.sqrt(0.1), rtol=0.1)
-    again = GaussianNoise(0.1, 1.0).apply(X, np.random.default_rng(0), out.copy())
+    rng = np.random.default_rng(0)
+    again = GaussianNoise(low=0.1, high=1.0).apply(X, rng, out.copy())
     assert_array_equal(again, noisy)
 
 
@@ -51,8 +55,8 @@ def test_noise_is_reproducible_with_every_solver(solver, early_stopping):
         AutoencoderTransformer(2, noise=0.5, random_state=3, **params).fit(X)
         for _ in range(2)
     )
-    assert_array_equal(first._theta, second._theta)
-    assert first.noise_ == (0.5, 0.5)
+    assert_array_equal(first._fitted.theta, second._fitted.theta)
+    assert first.noise_ == GaussianNoise(0.5)
 
 
 def test_auto_noise_needs_rows():
@@ -61,15 +65,27 @@ def test_auto_noise_needs_rows():
         AutoencoderOutlierDetector(random_state=0, max_iter=20).fit(X[:n])
         for n in (80, 40)
     )
-    assert (many.noise_, many.n_components_) == ((0.1, 1.0), 6)
+    assert (many.noise_, many.n_components_) == (GaussianNoise(low=0.1, high=1), 6)
     assert (few.noise_, few.n_components_) == (None, 2)
 
 
 @pytest.mark.parametrize(
-    "noise", [0, -1, (1, 0.1), (0.1,), (0.1, 1, 2), (0, 1), ("a", "b"), "much", [None]]
+    "noise",
+    [
+        -1,
+        (0.1, 1),
+        "much",
+        np.inf,
+        GaussianNoise(-1),
+        GaussianNoise("much"),
+        GaussianNoise(low=1, high=0.1),
+        GaussianNoise(low=0.1),
+        GaussianNoise(low=0, high=1),
+        GaussianNoise,
+    ],
 )
 def test_bad_noise(noise):
-    with pytest.raises(ValueError, match="noise"):
+    with pytest.raises(ValueError, match="noise|Noise"):
         AutoencoderTransformer(noise=noise).fit(np.eye(5))
 
 
@@ -95,7 +111,7 @@ def test_warm_start_takes_the_noise_of_now():
     estimator = AutoencoderTransformer(2, noise=0.5, warm_start=True, max_iter=20)
     estimator.fit(X)
     assert estimator.set_params(noise=None).fit(X).noise_ is None
-    assert estimator.set_params(noise=0.2).fit(X).noise_ == (0.2, 0.2)
+    assert estimator.set_params(noise=0.2).fit(X).noise_ == GaussianNoise(0.2)
 
 
 def test_the_error_tells_architectures_apart():

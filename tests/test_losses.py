@@ -57,21 +57,20 @@ def test_huber_is_squared_near_zero_and_linear_far_away():
 
 
 @pytest.mark.parametrize("name", LOSSES)
-@pytest.mark.parametrize("weighted", [False, True])
-def test_sum_and_gradient(name, weighted):
+@pytest.mark.parametrize("shape", [None, (20, 1), (20, 4)])
+def test_sum_and_gradient(name, shape):
     target, raw = data_for(name)
-    weight = np.random.RandomState(1).uniform(size=len(raw)) if weighted else None
+    weight = np.random.RandomState(1).uniform(size=shape) if shape else None
     loss, step = LOSSES[name](), 1e-6
     value, gradient = loss.value_and_gradient(target, raw.copy(), weight)
-    factor = np.ones(len(raw)) if weight is None else weight
-    assert_allclose(value, (factor[:, None] * loss.elementwise(target, raw)).sum())
+    factor = 1.0 if weight is None else weight
+    assert_allclose(value, (factor * loss.cells(target, raw)).sum())
+    assert_allclose(value, loss.value(target, raw, weight))
     difference = loss.elementwise(target, raw + step) - loss.elementwise(
         target, raw - step
     )
-    assert_allclose(
-        gradient, factor[:, None] * difference / (2 * step), rtol=1e-6, atol=1e-8
-    )
-    assert_allclose(gradient, factor[:, None] * loss.gradient(target, raw))
+    assert_allclose(gradient, factor * difference / (2 * step), rtol=1e-6, atol=1e-8)
+    assert_allclose(gradient, factor * loss.gradient(target, raw))
 
 
 @pytest.mark.parametrize("name", LOSSES)
@@ -115,7 +114,7 @@ def test_float32_is_kept(name):
         loss.predict(raw),
         loss.link(loss.predict(raw)),
         loss.saturated(target),
-        loss.value_and_gradient(target, raw, np.ones(len(raw), np.float32))[1],
+        loss.value_and_gradient(target, raw, np.ones((len(raw), 1), np.float32))[1],
     ):
         assert array.dtype == np.float32
 

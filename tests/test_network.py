@@ -3,6 +3,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.neural_network import MLPRegressor
 
+from sklearn_ae import Dense
+from sklearn_ae._layers import run
 from sklearn_ae._network import Network
 
 ACTIVATIONS_OF_MLP = ["identity", "logistic", "tanh", "relu"]
@@ -12,25 +14,39 @@ def test_mirrored_widths_and_activations():
     network = Network.mirrored(
         784, (128, 64, 32), 10, activation="relu", code_activation="tanh"
     )
-    widths = [layer.n_inputs for layer in network.layers] + [
-        network.layers[-1].n_outputs
-    ]
+    layers = [*network.encoder.layers, *network.decoder.layers]
+    widths = [layer.n_inputs for layer in layers] + [layers[-1].n_outputs]
     assert widths == [784, 128, 64, 32, 10, 32, 64, 128, 784]
-    names = [layer.activation.name for layer in network.layers]
+    activations = [*network.encoder.activations, *network.decoder.activations]
+    names = [activation.name for activation in activations]
     assert names == ["relu"] * 3 + ["tanh"] + ["relu"] * 3 + ["identity"]
-    assert network.layers[network.encoder][-1].n_outputs == 10
-    assert network.layers[network.decoder][0].n_inputs == 10
+    assert network.encoder.layers[-1].n_outputs == 10
+    assert network.decoder.layers[0].n_inputs == 10
 
 
 def test_views_partition_theta_without_copies():
-    network = Network.mirrored(5, (4,), 2)
+    network = Network.mirrored(5, (4,), 2, linear_path=True)
     theta = np.arange(float(network.n_parameters))
-    views = network.views(theta)
-    assert all(np.shares_memory(theta, array) for pair in views for array in pair)
-    weights = np.concatenate([weight.ravel() for weight, _ in views])
-    biases = np.concatenate([bias for _, bias in views])
+    encoder, decoder = network.views(theta)
+    views = [*encoder, *decoder]
+    assert all(np.shares_memory(theta, array) for arrays in views for array in arrays)
+    weights = np.concatenate([weight.ravel() for weight, *_ in views])
+    biases = np.concatenate([bias for _, *biases in views for bias in biases])
     assert_array_equal(np.concatenate([weights, biases]), theta)
     assert len(weights) == network.n_weights
+
+
+def test_coefs_of_a_path_lie_below_those_of_its_layer():
+    network = Network.mirrored(5, (4, 3), 2, linear_path=True)
+    theta = np.arange(float(network.n_parameters))
+    coefs, intercepts = network.coefs(theta), network.intercepts(theta)
+    shapes = [(5, 4), (4, 3), (8, 2), (2, 3), (3, 4), (6, 5)]
+    assert [coef.shape for coef in coefs] == shapes
+    assert [bias.shape for bias in intercepts] == [(4,), (3,), (2,), (3,), (4,), (5,)]
+    encoder, decoder = network.views(theta)
+    for views, coef in ((encoder, coefs[2]), (decoder, coefs[5])):
+        assert_array_equal(coef, np.vstack([views[-2][0], views[-1][0]]))
+        assert np.shares_memory(coef, theta)
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS_OF_MLP)
@@ -42,16 +58,16 @@ def test_same_predictions_as_an_mlp_with_the_same_weights(activation):
         6, (5,), 3, activation=activation, code_activation=activation
     )
     theta = np.empty(network.n_parameters)
-    for (weight, bias), coef, intercept in zip(
-        network.views(theta), mlp.coefs_, mlp.intercepts_, strict=True
+    for ours, theirs in (
+        (network.coefs(theta), mlp.coefs_),
+        (network.intercepts(theta), mlp.intercepts_),
     ):
-        weight[...], bias[...] = coef, intercept
-    views = network.views(theta)
-    assert_allclose(network.forward(views, X), mlp.predict(X), rtol=0, atol=1e-10)
-    code = network.forward(views, X, network.encoder)
-    assert_allclose(
-        network.forward(views, code, network.decoder), mlp.predict(X), atol=1e-10
-    )
+        for array, expected in zip(ours, theirs, strict=True):
+            array[...] = expected
+    encoder, decoder = network.views(theta)
+    codes = network.encoder.forward(encoder, X)
+    output = network.decoder.forward(decoder, codes)
+    assert_allclose(output, mlp.predict(X), rtol=0, atol=1e-10)
 
 
 def test_forward_leaves_its_input_alone():
@@ -59,7 +75,8 @@ def test_forward_leaves_its_input_alone():
     theta = network.initial_theta(np.random.RandomState(0), np.float32)
     X = np.random.RandomState(1).normal(size=(8, 4)).astype(np.float32)
     X.setflags(write=False)
-    assert network.forward(network.views(theta), X).dtype == np.float32
+    encoder, _ = network.views(theta)
+    assert network.encoder.forward(encoder, X).dtype == np.float32
 
 
 def test_same_seed_same_start_in_both_precisions():
@@ -71,23 +88,42 @@ def test_same_seed_same_start_in_both_precisions():
     )
 
 
-@pytest.mark.parametrize("hidden_layer_sizes", [(4,), (5, 4)])
-def test_gradient_with_a_linear_path(hidden_layer_sizes):
+@pytest.mark.parametrize("activation", ["tanh", "silu"])
+@pytest.mark.parametrize("half", [0, 1])
+@pytest.mark.parametrize("linear_path", [False, True])
+@pytest.mark.parametrize("hidden_layer_sizes", [(4,), (5, 4), (Dense(5), 4)])
+def test_gradient_of_a_stack(hidden_layer_sizes, linear_path, half, activation):
+    """By all parameters, and by what came in."""
     rng = np.random.RandomState(0)
-    network = Network.mirrored(6, hidden_layer_sizes, 3, linear_path=True)
-    assert network.has_linear_path
+    options = {"activation": activation, "linear_path": linear_path}
+    network = Network.mirrored(6, hidden_layer_sizes, 3, **options)
+    assert network.has_linear_path == linear_path
+    stack = network.stacks[half]
     theta = network.initial_theta(rng, np.float64)
-    X, direction = rng.normal(size=(2, 7, 6))
-    buffers = network.buffers(7, np.float64)
-    deltas = [np.empty_like(a) for _, a in buffers[:-1]] + [direction.copy()]
-    gradient = np.empty_like(theta)
-    views = network.views(theta)
-    network.forward(views, X, buffers=buffers)
-    network.backward(views, X, buffers, deltas, network.views(gradient))
+    x = rng.normal(size=(7, stack.layers[0].n_inputs))
+    direction = rng.normal(size=(7, stack.n_outputs))
+    trace = stack.trace(7, np.float64, backward=True)
+    gradient, delta_x = np.zeros_like(theta), np.empty_like(x)
+    views, gradients = network.views(theta)[half], network.views(gradient)[half]
+    run(stack.forward_calls(views, x, trace))
+    trace.deltas[-1][...] = direction
+    run(stack.backward_calls(views, x, trace, gradients, delta_x))
 
-    def value(theta):
-        return np.vdot(network.forward(network.views(theta), X), direction)
+    def value(theta, x):
+        return np.vdot(stack.forward(network.views(theta)[half], x), direction)
 
     steps = 1e-6 * np.eye(len(theta))
-    numeric = [(value(theta + s) - value(theta - s)) / 2e-6 for s in steps]
+    numeric = [(value(theta + s, x) - value(theta - s, x)) / 2e-6 for s in steps]
     assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-8)
+    steps = 1e-6 * np.eye(x.size).reshape(-1, *x.shape)
+    numeric = [(value(theta, x + s) - value(theta, x - s)) / 2e-6 for s in steps]
+    assert_allclose(delta_x.ravel(), numeric, rtol=1e-6, atol=1e-8)
+
+
+def test_a_shorter_trace_shares_memory():
+    stack = Network.mirrored(6, (4,), 3, linear_path=True).encoder
+    longer = stack.trace(10, np.float64, backward=True)
+    shorter = stack.trace(4, np.float64, backward=True, within=longer)
+    for (z, a), (long_z, long_a) in zip(shorter.outputs, longer.outputs, strict=True):
+        assert len(z) == len(a) == 4
+        assert np.shares_memory(z, long_z) and np.shares_memory(a, long_a)

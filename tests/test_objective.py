@@ -2,6 +2,7 @@
 
 import gc
 import weakref
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective, Workspace
 from sklearn_ae._penalties import ElasticNet
 from sklearn_ae._rows import Rows
-from sklearn_ae._scaling import fit_scaling, mean_and_variance
+from sklearn_ae._scaling import Units, fit_scaling
 
 PENALTIES = {
     "none": ElasticNet(),
@@ -40,11 +41,12 @@ def make_problem(
     rng = np.random.RandomState(0)
     X = rng.uniform(0.05, 0.95, size=(n_rows, 5)).astype(dtype)
     rows = Rows(X, rng.uniform(0.5, 2, size=n_rows).astype(dtype))
-    scaling = fit_scaling(*mean_and_variance(rows), scaling, dtype)
+    _, scaling = fit_scaling(rows, scaling)
     network = Network.mirrored(
         5, (4,), 2, activation=activation, output_activation=output_activation
     )
-    model = Model.assemble(network, LOSSES[loss](), scaling)
+    units = Units.of(scaling, LOSSES[loss](), output_activation != "identity")
+    model = Model(network, LOSSES[loss](), units)
     theta = rng.normal(scale=0.5, size=network.n_parameters).astype(dtype)
     return Objective(model, PENALTIES[penalty], dtype, block_rows), theta, rows
 
@@ -99,23 +101,43 @@ def test_block_size_makes_no_difference(loss, block_rows):
 
 def test_blocks_add_up_to_the_whole():
     objective, theta, rows = make_problem("huber", "elu")
-    whole = objective.block(theta, rows.X, rows.sample_weight)
+    X, weights = rows.array(), rows.weights()[:, None]
+    whole = objective.block(theta, X, weights)
     parts = []
     for where in (slice(0, 7), slice(7, None)):
-        loss, gradient, weight = objective.block(
-            theta, rows.X[where], rows.sample_weight[where]
-        )
-        parts.append((loss, gradient.copy(), weight))
+        loss, gradient = objective.block(theta, X[where], weights[where])
+        parts.append((loss, gradient.copy()))
+        (alone,) = objective.block(theta, X[where], weights[where], gradient=False)
+        assert_allclose(alone, loss, rtol=1e-14)
     for total, part in zip(whole, zip(*parts, strict=True), strict=True):
         assert_allclose(sum(part), total, rtol=1e-12)
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+def test_weights_of_cells(loss):
+    """What weighs nothing does not count, and weight 2 counts twice."""
+    objective, theta, rows = make_problem(loss)
+    X = rows.array()
+    weights = np.random.RandomState(1).randint(0, 3, size=X.shape).astype(float)
+    value, gradient = objective.block(theta, X, weights)
+    raw = objective.model.raw(objective.model.network.views(theta), X)
+    cells = objective.model.loss.cells(objective.model.targets(X), raw)
+    assert_allclose(value, (weights * cells).sum())
+    gradient = gradient.copy()
+    numeric = np.empty_like(theta)
+    for i in range(len(theta)):
+        step = 1e-6 * np.eye(1, len(theta), i)[0]
+        ends = [objective.block(theta + s * step, X, weights)[0] for s in (1, -1)]
+        numeric[i] = (ends[0] - ends[1]) / 2e-6
+    assert_allclose(gradient, numeric, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_integer_weights_are_repeated_rows(loss):
     objective, theta, rows = make_problem(loss)
     weight = np.array([0, 1, 2, 3] * 3, dtype=float)
-    weighted = Rows.with_positive_weight(rows.X, weight)
-    repeated = Rows(np.repeat(rows.X, weight.astype(int), axis=0))
+    weighted = Rows.with_positive_weight(rows.array(), weight)
+    repeated = Rows(np.repeat(rows.array(), weight.astype(int), axis=0))
     value, gradient = objective.value_and_gradient(theta, weighted)
     gradient = gradient.copy()
     other_value, other_gradient = objective.value_and_gradient(theta, repeated)
@@ -128,21 +150,21 @@ def test_row_order_and_weight_scale_make_no_difference():
     value = objective.value(theta, rows)
     shuffled = rows.take(np.random.RandomState(1).permutation(len(rows)))
     assert_allclose(objective.value(theta, shuffled), value, rtol=1e-13)
-    heavier = Rows(rows.X, 7 * rows.sample_weight)
+    heavier = Rows(rows.array(), 7 * rows.weights())
     assert_allclose(objective.value(theta, heavier), value, rtol=1e-13)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 def test_float32_stays_float32_and_inputs_unchanged(loss):
     objective, theta, rows = make_problem(loss, dtype=np.float32)
-    before = theta.copy(), rows.X.copy()
-    rows.X.setflags(write=False)
+    before = theta.copy(), rows.array().copy()
+    rows.array().setflags(write=False)
     value, gradient = objective.value_and_gradient(theta, rows)
     assert gradient.dtype == np.float32
     precise, theta64, rows64 = make_problem(loss)
     assert_allclose(value, precise.value(theta64, rows64), rtol=1e-5)
     assert_array_equal(theta, before[0])
-    assert_array_equal(rows.X, before[1])
+    assert_array_equal(rows.array(), before[1])
 
 
 def test_minibatches_cover_an_epoch_and_average_to_the_whole():
@@ -163,16 +185,17 @@ def test_an_objective_may_be_used_in_any_order(scaled):
     rng = np.random.RandomState(1)
     objective, theta, rows = make_problem("huber", "silu", "l2", n_rows=23)
     if scaled:
-        rows = Rows(objective.model.input_scaling.apply(rows.X), rows.sample_weight)
-        model = objective.model.on_scaled_rows()
+        units = objective.model.units
+        rows = rows.mapped(units.inputs.apply)
+        model = replace(objective.model, units=units.of_scaled_rows())
         objective = Objective(model, objective.penalty, np.float64, block_rows=9)
     for _ in range(40):
         n = rng.randint(1, 24)
         some = [
             rows,
-            Rows(rows.X[:n], rows.sample_weight[:n]),
+            Rows(rows.array()[:n], rows.weights()[:n]),
             rows.take(rng.permutation(23)[:n]),
-            Rows(np.asfortranarray(rows.X)).take(np.arange(n)),
+            Rows(np.asfortranarray(rows.array())).take(np.arange(n)),
         ][rng.randint(4)]
         theta[...] = rng.normal(size=theta.shape)
         point = theta if rng.randint(2) else theta.copy()
@@ -212,9 +235,9 @@ def test_huber_scales_with_the_data():
     losses = []
     for factor in (1, 100):
         rows = Rows(factor * X)
-        scaling = fit_scaling(*mean_and_variance(rows), "global", np.float64)
+        _, scaling = fit_scaling(rows, "global")
         network = Network.mirrored(5, (), 2)
-        model = Model.assemble(network, Huber(0.5), scaling)
+        model = Model(network, Huber(0.5), Units.of(scaling, Huber(0.5), False))
         theta = network.initial_theta(np.random.RandomState(1), np.float64)
-        losses.append(model.unit * model.losses(network.views(theta), rows.X))
+        losses.append(model.losses(network.views(theta), rows.array()))
     assert_allclose(losses[1], 100**2 * losses[0])

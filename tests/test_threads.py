@@ -15,15 +15,16 @@ from sklearn.datasets import load_iris
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer
+from sklearn_ae._choices import choose
+from sklearn_ae._fitting import Fitted, Start, choose_sharing
 from sklearn_ae._losses import SquaredError
 from sklearn_ae._model import Model
-from sklearn_ae._network import Network
+from sklearn_ae._network import Network, Stack
 from sklearn_ae._objective import Objective
 from sklearn_ae._penalties import ElasticNet
 from sklearn_ae._rows import Rows
-from sklearn_ae._scaling import Scaling
+from sklearn_ae._scaling import Scaling, Units
 from sklearn_ae._threads import BlasLimit, Sharing, one_blas_thread, threads
-from sklearn_ae._training import choose_sharing
 
 IRIS = load_iris().data
 
@@ -62,13 +63,13 @@ def test_threads_share_numpys_error_state():
 
 @pytest.mark.parametrize("corrupted", [False, True])
 def test_as_many_threads_as_you_like_give_the_same_bits(corrupted):
-    from sklearn_ae._corruption import GaussianNoise
+    from sklearn_ae import GaussianNoise
 
     rng = np.random.RandomState(0)
     rows = Rows(rng.normal(size=(1003, 5)), rng.uniform(size=1003))
     network = Network.mirrored(5, (4,), 2, linear_path=True)
     scaling = Scaling(np.zeros(5), np.ones(()))
-    model = Model.assemble(network, SquaredError(), scaling)
+    model = Model(network, SquaredError(), Units.of(scaling, SquaredError(), False))
     theta = rng.normal(size=network.n_parameters)
     results = []
     for n_threads in (1, 2, 3):
@@ -80,7 +81,7 @@ def test_as_many_threads_as_you_like_give_the_same_bits(corrupted):
                 np.float64,
                 block_rows=10,
                 map=map_parts,
-                corruption=GaussianNoise(0.1, 1) if corrupted else None,
+                corruption=GaussianNoise(low=0.1, high=1) if corrupted else None,
             )
             value, gradient = objective.value_and_gradient(theta, rows)
             results.append((value, gradient, objective.value(theta, rows)))
@@ -90,15 +91,15 @@ def test_as_many_threads_as_you_like_give_the_same_bits(corrupted):
 
 
 def sharing(solver, n_rows, n_features, hidden, **params):
-    params = {"batch_size": "auto", **params}
+    params = {"early_stopping": False, "linear_path": False, **params}
     estimator = AutoencoderTransformer(
-        5, solver=solver, hidden_layer_sizes=hidden, linear_path=False, **params
+        5, solver=solver, hidden_layer_sizes=hidden, **params
     )
-    network = Network.mirrored(n_features, hidden, 5)
     scaling = Scaling(np.zeros(n_features, np.float32), np.ones((), np.float32))
-    model = Model.assemble(network, SquaredError(), scaling)
     rows = Rows(np.broadcast_to(np.float32(0), (n_rows, n_features)))
-    return choose_sharing(estimator, solver, model, rows)
+    choices = choose(estimator, rows, scaling, n_rows)
+    fitted = Fitted(choices, scaling.location, scaling, np.empty(0))
+    return choose_sharing(Start(fitted, rows, None))
 
 
 def test_only_what_is_large_is_shared_out():
@@ -336,13 +337,13 @@ def test_every_entry_limits_blas(two_blas_threads, method, monkeypatch):
     X = np.random.RandomState(0).normal(size=(500, 40))
     detector = AutoencoderOutlierDetector(max_iter=1, random_state=0).fit(X)
     seen = []
-    forward = type(detector._model.network).forward_calls
+    forward = Stack.forward_calls
 
     def watched(*args, **kwargs):
         seen.append(blas_threads())
         return forward(*args, **kwargs)
 
-    monkeypatch.setattr(type(detector._model.network), "forward_calls", watched)
+    monkeypatch.setattr(Stack, "forward_calls", watched)
     getattr(detector, method)(X)
     assert seen and all(threads == {1} for threads in seen)
     assert blas_threads() == {2}

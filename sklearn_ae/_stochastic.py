@@ -1,0 +1,290 @@
+"""Stochastic gradient descent on minibatches."""
+
+from dataclasses import dataclass
+from math import cos, isfinite, pi, sqrt
+from numbers import Real
+from typing import ClassVar
+
+import numpy as np
+
+from ._compat import Interval
+from ._stopping import Outcome, Solver, Tracker
+
+# So many parameters, with their gradient and moments, fit into a core's own cache.
+ADAM_CHUNK = 32_768
+
+# 200 steps take a moment that only decays down by 0.9^200, about 1e-9.
+FLUSH_INTERVAL = 200
+
+# What the parameters of the solvers may be.
+SHARE = Interval(Real, 0, 1, closed="left")
+POSITIVE = Interval(Real, 0, None, closed="neither")
+
+
+@dataclass
+class Schedule:
+    """The learning rate over time.
+
+    Attributes
+    ----------
+    kind : {"constant", "adaptive", "cosine"}
+        "adaptive" divides by 5 whenever training stalls, until 1e-6 is reached;
+        "cosine" falls along half a period to 0 after `n_epochs` (Loshchilov & Hutter
+        2017, "SGDR", eq. 5, without restarts), and is not cut short when training
+        stalls.
+
+    initial : float
+        The rate at the start.
+
+    n_epochs : int
+        The length of "cosine".
+    """
+
+    kind: str
+    initial: float
+    n_epochs: int = 1
+
+    @property
+    def anneals(self):
+        """Whether the rate falls to 0 in a fixed number of epochs."""
+        return self.kind == "cosine"
+
+    def rate(self, epoch):
+        """Return the rate in an epoch, counted from 0."""
+        if self.anneals:
+            return self.initial * (1 + cos(pi * epoch / self.n_epochs)) / 2
+        return self.initial
+
+    def lower(self):
+        """Lower an adaptive rate; return whether there is a point in going on."""
+        if self.kind != "adaptive" or self.initial <= 1e-6:
+            return False
+        self.initial /= 5
+        return True
+
+
+class Stochastic(Solver):
+    """Base class of the solvers that take one step for each batch.
+
+    A subclass defines `start` and `step`.
+
+    Attributes
+    ----------
+    default_rate : float
+        What ``learning_rate_init="auto"`` means.
+
+    clip_norm : float or None
+        Longer gradients are shortened to this Euclidean norm.
+    """
+
+    draws_anew = True
+    default_rate: ClassVar[float]
+    clip_norm: float | None
+
+    def start(self, theta):
+        """Return what moves along with the parameters, as a dict."""
+        raise TypeError(f"{type(self).__name__} must define 'start'.")
+
+    def step(self, theta, gradient, rate, state):
+        """Move `theta` and `state` in place; `gradient` is overwritten."""
+        raise TypeError(f"{type(self).__name__} must define 'step'.")
+
+    def run_epoch(self, batches, theta, state, rate):
+        """Take one step for each batch, changing `theta` and `state` in place.
+
+        Parameters
+        ----------
+        batches : iterable of (fun, weight)
+            As of `Problem.epoch`.
+        theta : ndarray
+        state : dict
+            From `start`.
+        rate : float
+            The learning rate.
+
+        Returns
+        -------
+        value : float
+            The weighted mean over the batches, each before its step; the first that is
+            not finite ends the epoch and is returned.
+        """
+        total = weight_sum = 0.0
+        for fun, weight in batches:
+            value, gradient = fun(theta)
+            if not isfinite(value):
+                return value
+            if self.clip_norm is not None:
+                norm = float(np.linalg.norm(gradient))
+                if norm > self.clip_norm:
+                    gradient *= self.clip_norm / norm
+            self.step(theta, gradient, rate, state)
+            total += weight * value
+            weight_sum += weight
+        return total / weight_sum
+
+    def minimize(self, problem, theta, stopping, schedule):
+        tracker = Tracker(stopping, theta)
+        theta = theta.copy()
+        state = self.start(theta)
+        outcome = Outcome.ANNEALED if schedule.anneals else Outcome.MAX_ITER
+        try:
+            # A pass over all rows, needed only where its result decides.
+            value = None if stopping.validate else problem.value(theta)
+            tracker.start(theta, value)
+            for epoch in range(stopping.max_iter):
+                # An epoch's value says most about the parameters it started from.
+                seen = theta if stopping.validate else theta.copy()
+                rate = schedule.rate(epoch)
+                value = self.run_epoch(problem.epoch(), theta, state, rate)
+                reason = tracker.update(seen, value)
+                if reason is Outcome.CONVERGED and schedule.anneals:
+                    # Noise of a rate still high hides the progress that is to come.
+                    continue
+                if reason and reason.converged and schedule.lower():
+                    tracker.be_patient_again()
+                elif reason:
+                    outcome = reason
+                    break
+        except KeyboardInterrupt:
+            outcome = tracker.interrupted()
+        return tracker.solution(_settle(tracker, theta, problem.value, outcome))
+
+
+@dataclass(repr=False, eq=False)
+class Adam(Stochastic):
+    """Adaptive moment estimation.
+
+    Source: Kingma & Ba (2015), "Adam: a method for stochastic optimization",
+    algorithm 1, in the order of computation of its section 2.
+
+    Parameters
+    ----------
+    beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
+        Decay rates of the first and second moment.
+
+    epsilon : float, default=1e-8
+        Added to the root of the second moment.
+
+    clip_norm : float or None, default=None
+        Longer gradients are shortened to this Euclidean norm.
+    """
+
+    beta_1: float = 0.9
+    beta_2: float = 0.999
+    epsilon: float = 1e-8
+    clip_norm: float | None = None
+
+    default_rate = 0.003
+    _parameter_constraints = {
+        "beta_1": [SHARE],
+        "beta_2": [SHARE],
+        "epsilon": [POSITIVE],
+        "clip_norm": [POSITIVE, None],
+    }
+
+    def start(self, theta):
+        # The paper's moments, divided by 1 - beta: two passes less over the memory.
+        first, second = np.zeros_like(theta), np.zeros_like(theta)
+        return {"n_steps": 0, "first": first, "second": second}
+
+    def step(self, theta, gradient, rate, state):
+        state["n_steps"] += 1
+        n_steps = state["n_steps"]
+        first_share = (1 - self.beta_1) / (1 - self.beta_1**n_steps)
+        second_share = (1 - self.beta_2) / (1 - self.beta_2**n_steps)
+        rate = rate * first_share / sqrt(second_share)
+        epsilon = self.epsilon / sqrt(second_share)
+        flush = n_steps % FLUSH_INTERVAL == 0
+        # Piece by piece, so that ten passes read from the cache and not from memory.
+        for start in range(0, len(theta), ADAM_CHUNK):
+            where = slice(start, start + ADAM_CHUNK)
+            p, g = theta[where], gradient[where]
+            first, second = state["first"][where], state["second"][where]
+            if flush:
+                _flush(first)
+            first *= self.beta_1
+            first += g
+            np.multiply(g, g, out=g)
+            second *= self.beta_2
+            second += g
+            np.sqrt(second, out=g)
+            g += epsilon
+            np.divide(first, g, out=g)
+            g *= rate
+            p -= g
+
+
+def _flush(moment):
+    """Set to 0 what has decayed nearly into denormal numbers.
+
+    With these, processors are ten times slower; a moment (of a unit that has died) this
+    small moves nothing any more.
+    """
+    moment[np.abs(moment) < 1e10 * np.finfo(moment.dtype).tiny] = 0
+
+
+@dataclass(repr=False, eq=False)
+class SGD(Stochastic):
+    """Stochastic gradient descent with momentum, plain or Nesterov's.
+
+    Source: Sutskever, Martens, Dahl & Hinton (2013), "On the importance of
+    initialization and momentum in deep learning", eq. 1 to 4, the latter for the
+    parameters at which the gradient is taken.
+
+    Parameters
+    ----------
+    momentum : float in [0, 1), default=0.9
+
+    nesterov : bool, default=True
+        Whether the momentum is Nesterov's.
+
+    clip_norm : float or None, default=0.3
+        Longer gradients are shortened to this Euclidean norm: without a bound training
+        diverges where units are unbounded.
+    """
+
+    momentum: float = 0.9
+    nesterov: bool = True
+    clip_norm: float | None = 0.3
+
+    default_rate = 0.05
+    _parameter_constraints = {
+        "momentum": [SHARE],
+        "nesterov": ["boolean"],
+        "clip_norm": [POSITIVE, None],
+    }
+
+    def start(self, theta):
+        return {"velocity": np.zeros_like(theta)}
+
+    def step(self, theta, gradient, rate, state):
+        velocity = state["velocity"]
+        gradient *= -rate
+        velocity *= self.momentum
+        velocity += gradient
+        if self.nesterov:
+            theta += gradient
+            theta += self.momentum * velocity
+        else:
+            theta += velocity
+
+
+def _settle(tracker, last, evaluate, outcome):
+    """Choose between the last and the best parameters; return the final outcome.
+
+    Without validation the epochs' values are averages over parameters that move: good
+    enough to follow a run, not to decide what it returns.
+    """
+    if tracker.rule.validate:
+        value = (tracker.validation_history or [tracker.best])[-1]
+    else:
+        value = evaluate(last)
+        if isfinite(value) and value <= evaluate(tracker.best_theta):
+            tracker.best_theta = last
+    # Below 1e-6 of what predicting the mean costs, differences are rounding errors.
+    margin = max(tracker.rule.tol * abs(tracker.initial), 1e-6)
+    worse = value > tracker.initial + margin and tracker.initial > margin
+    stuck = worse and tracker.best >= tracker.initial
+    if outcome.converged and stuck and not tracker.rule.may_stay:
+        return Outcome.NO_PROGRESS
+    return outcome

@@ -1,0 +1,220 @@
+"""When a minimiser stops, what it returns, and what it is told about the function."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum
+from math import inf, isfinite
+from typing import ClassVar
+
+import numpy as np
+
+from ._options import Option
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The function that is to be minimised.
+
+    Attributes
+    ----------
+    value : callable(theta) -> float
+    value_and_gradient : callable(theta) -> (float, ndarray)
+        Deterministic. The gradient may be in memory that the next call overwrites.
+    epoch : callable() -> iterable of (fun, weight)
+        The batches of one epoch, anew at each call: ``fun(theta)`` returns value and
+        gradient over one batch, `weight` is its share in the mean over the epoch.
+    """
+
+    value: Callable[[np.ndarray], float]
+    value_and_gradient: Callable[[np.ndarray], tuple[float, np.ndarray]]
+    epoch: Callable[[], Iterable[tuple[Callable, float]]]
+
+
+class Solver(Option):
+    """Base class of the minimisers: descriptions without a state of their own.
+
+    Attributes
+    ----------
+    draws_anew : bool, default=False
+        Whether it goes by `Problem.epoch`, where what is drawn is drawn anew, and not
+        by one fixed function.
+    """
+
+    draws_anew: ClassVar[bool] = False
+
+    def minimize(self, problem, theta, stopping, schedule):
+        """Minimise a function.
+
+        Parameters
+        ----------
+        problem : Problem
+        theta : ndarray
+            Where to start; not modified.
+        stopping : Stopping
+        schedule : Schedule
+            The learning rate, for those that have one.
+
+        Returns
+        -------
+        solution : Solution
+        """
+        raise TypeError(f"{type(self).__name__} must define 'minimize'.")
+
+
+class Outcome(Enum):
+    """Why a solver stopped, with advice."""
+
+    CONVERGED = "The loss has stopped improving."
+    ANNEALED = "All epochs of the schedule that lowers the learning rate to 0 are done."
+    EARLY_STOPPED = "The validation loss has stopped improving."
+    MAX_ITER = (
+        "Stopped after max_iter={max_iter} iterations before convergence. Increase "
+        "max_iter or tol."
+    )
+    NON_FINITE = (
+        "The loss became infinite or NaN in iteration {n_iter}; the best parameters "
+        "before that are kept. Lower learning_rate_init, set the solver's clip_norm, "
+        "or look for extreme values in X."
+    )
+    NO_PROGRESS = (
+        "The loss never fell below its starting value; the initial parameters are "
+        "kept. Lower learning_rate_init or set the solver's clip_norm."
+    )
+    INTERRUPTED = (
+        "Training was interrupted in iteration {n_iter}; the best parameters so far "
+        "are kept."
+    )
+
+    @property
+    def converged(self):
+        return self in (Outcome.CONVERGED, Outcome.ANNEALED, Outcome.EARLY_STOPPED)
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When to stop, and whom to tell about each iteration.
+
+    Attributes
+    ----------
+    max_iter : int
+        Most iterations (epochs, for a minibatch solver).
+
+    tol : float
+        Least relative improvement that counts.
+
+    n_iter_no_change : int
+        So many iterations in a row without such an improvement end the training.
+
+    validate : callable(theta) -> float, optional
+        If given, this value decides what is best and when to stop.
+
+    callback : callable(n_iter, value, validation_value), optional
+        Called after each iteration.
+
+    may_stay : bool
+        Whether the initial parameters are a result like any other. If not, not to get
+        below their value is a failure.
+    """
+
+    max_iter: int
+    tol: float
+    n_iter_no_change: int
+    validate: Callable | None = None
+    callback: Callable | None = None
+    may_stay: bool = False
+
+
+@dataclass
+class Solution:
+    """What a solver returns.
+
+    Attributes
+    ----------
+    theta : ndarray
+        The best parameters found.
+    outcome : Outcome
+    n_iter : int
+    history, validation_history : list of float
+        Values after each iteration.
+    message : str
+        The outcome in words.
+    """
+
+    theta: np.ndarray
+    outcome: Outcome
+    n_iter: int
+    history: list
+    validation_history: list
+    message: str
+
+
+@dataclass
+class Tracker:
+    """Follows a run: what was best, what was seen, whether to go on."""
+
+    rule: Stopping
+    best_theta: np.ndarray
+    best: float = inf
+    initial: float = inf
+    history: list = field(default_factory=list)
+    validation_history: list = field(default_factory=list)
+    _reference: float = inf
+    _n_stalled: int = 0
+
+    def start(self, theta, value):
+        """Take note of the parameters before the first iteration.
+
+        With validation `value` may be None.
+        """
+        self.initial = self.best = self._reference = self._score(theta, value)
+        self.validation_history.clear()
+
+    def update(self, theta, value):
+        """Take note of an iteration; return an Outcome if it should be the last."""
+        self.history.append(value)
+        score = self._score(theta, value)
+        if self.rule.callback:
+            self.rule.callback(
+                len(self.history),
+                value,
+                self.validation_history[-1] if self.rule.validate else None,
+            )
+        if not (isfinite(value) and isfinite(score)):
+            return Outcome.NON_FINITE
+        if score < self.best:
+            self.best, self.best_theta = score, theta.copy()
+        if score < self._reference - self.rule.tol * abs(self._reference):
+            self._reference, self._n_stalled = score, 0
+        else:
+            self._n_stalled += 1
+        if self._n_stalled < self.rule.n_iter_no_change:
+            return None
+        return Outcome.EARLY_STOPPED if self.rule.validate else Outcome.CONVERGED
+
+    def interrupted(self):
+        """Return the Outcome after Ctrl-C; call while handling KeyboardInterrupt."""
+        if not self.history:
+            raise
+        return Outcome.INTERRUPTED
+
+    def be_patient_again(self):
+        """Forget the iterations without improvement."""
+        self._n_stalled = 0
+
+    def solution(self, outcome):
+        n_iter = len(self.history)
+        message = outcome.value.format(max_iter=self.rule.max_iter, n_iter=n_iter)
+        return Solution(
+            self.best_theta,
+            outcome,
+            n_iter,
+            self.history,
+            self.validation_history,
+            message,
+        )
+
+    def _score(self, theta, value):
+        if self.rule.validate is None:
+            return value
+        self.validation_history.append(self.rule.validate(theta))
+        return self.validation_history[-1]

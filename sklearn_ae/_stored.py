@@ -1,0 +1,39 @@
+"""What a fitted estimator holds, as names and arrays: files outlive a moved module."""
+
+from dataclasses import fields
+from typing import Any, ClassVar
+
+
+class Stored:
+    """Base class of the dataclasses that a fitted estimator holds.
+
+    In a pickle each is a dictionary of its fields and the name of its class, which is
+    looked up here and not in a module.
+    """
+
+    _kinds: ClassVar[dict[str, type]] = {}
+
+    def __init_subclass__(cls):
+        Stored._kinds[cls.__name__] = cls
+
+
+def to_plain(value: Any) -> Any:
+    """Return a value, or what is in a container, without objects of this package."""
+    if isinstance(value, Stored):
+        # Every one is a dataclass.
+        names = [field.name for field in fields(value)]  # type: ignore[arg-type]
+        plain = {name: to_plain(getattr(value, name)) for name in names}
+        return {"kind": type(value).__name__, **plain}
+    if isinstance(value, tuple):
+        return tuple(to_plain(item) for item in value)
+    return value
+
+
+def from_plain(value: Any) -> Any:
+    """Undo `to_plain`."""
+    if isinstance(value, dict) and value.get("kind") in Stored._kinds:
+        values = {name: from_plain(value[name]) for name in value if name != "kind"}
+        return Stored._kinds[value["kind"]](**values)
+    if isinstance(value, tuple):
+        return tuple(from_plain(item) for item in value)
+    return value
