@@ -18,12 +18,12 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._compat import _fit_context, in_output_container
-from ._corruption import Corruption
 from ._fitting import Fitted, choose_sharing, prepare, train, train_once
 from ._input import (
     FLOAT_DTYPES,
     check_floats,
     check_training_rows,
+    check_validation_rows,
     check_weights,
     refuse_sparse_and_masked,
 )
@@ -89,17 +89,6 @@ class BaseAutoencoder(
     _fitted: Fitted
     _rng: np.random.RandomState | None = None
     _rng_from: int | np.random.RandomState | None
-    n_components_: int
-    n_features_in_: int
-    mean_: np.ndarray
-    activation_: str | None
-    noise_: Corruption | None
-    alpha_: float
-    solver_: str
-    n_iter_: int
-    loss_: float
-    loss_curve_: list[float]
-    validation_loss_curve_: list[float] | None
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -108,6 +97,8 @@ class BaseAutoencoder(
         y: object = None,
         *,
         sample_weight: ArrayLike | None = None,
+        X_val: ArrayLike | None = None,
+        sample_weight_val: ArrayLike | None = None,
     ) -> Self:
         """Train the network to reproduce X.
 
@@ -124,6 +115,16 @@ class BaseAutoencoder(
             Weights of the rows, not negative; None gives all the same weight. Only
             their ratios matter.
 
+        X_val : array-like of shape (n_val, n_features), default=None
+            Rows of your own in place of those that would be set aside: other groups, or
+            later ones. They decide when to stop (and in a detector, where the threshold
+            is), as `early_stopping` and `validation_fraction` say of rows set aside,
+            and nothing is fitted to them. For a transformer `early_stopping` must not
+            be False; "svd" has no use for them.
+
+        sample_weight_val : array-like of shape (n_val,), default=None
+            Their weights, as `sample_weight`.
+
         Returns
         -------
         self : object
@@ -132,8 +133,8 @@ class BaseAutoencoder(
         Raises
         ------
         ValueError
-            If a parameter, X or `sample_weight` is not as described. An estimator that
-            was fitted before stays as it was.
+            If a parameter, X or `sample_weight` is not as described, or those for
+            validation. An estimator that was fitted before stays as it was.
 
         Warns
         -----
@@ -142,16 +143,23 @@ class BaseAutoencoder(
             are kept. Ctrl-C ends the training like this too, once the first iteration
             is done. A second Ctrl-C within five seconds ends everything, such as a
             search that has gone on with its next fit.
+
+        Notes
+        -----
+        A search divides whatever has as many rows as X, and so an `X_val` that has.
         """
         with _all_or_nothing(self), np.errstate(all="ignore"):
-            before = self._fitted if self.warm_start and self._is_fitted() else None
-            rows = self._training_rows(X, sample_weight, before, least=2)
-            aside = None
+            before = self._fitted_before(self.warm_start)
+            dtype = None if before is None else before.theta.dtype
+            rows = check_training_rows(self, X, sample_weight, dtype)
+            aside = check_validation_rows(self, X_val, sample_weight_val, rows.dtype)
             rng = check_random_state(self.random_state)
             with threads(choose_for_decomposition(rows.n_features)):
-                start = prepare(self, rows, aside, rng, len(rows), before)
-            with threads(choose_sharing(start)) as map_pieces:
-                fitted, solution = train(start, rng, map_pieces)
+                fitted, training, aside = prepare(
+                    self, rows, aside, rng, len(rows), before
+                )
+            with threads(choose_sharing(fitted, training)) as map_pieces:
+                fitted, solution = train(fitted, training, aside, rng, map_pieces)
             if solution.outcome is Outcome.INTERRUPTED:
                 _insist_on_interrupt()
             if not solution.outcome.converged:
@@ -160,7 +168,7 @@ class BaseAutoencoder(
             # partial_fit starts anew from here.
             self._rng = None
             with threads(Sharing.NOTHING):
-                self._judge(rows, start.training, start.aside, rng)
+                self._judge(rows, training, aside, rng)
         return self
 
     @available_if(_supports_partial_fit)
@@ -222,24 +230,24 @@ class BaseAutoencoder(
     # Under this name scikit-learn checks the parameters in every call.
     @_fit_context(prefer_skip_nested_validation=True)
     def _partial_fit(self, X, sample_weight):
-        before = self._fitted if self._is_fitted() else None
+        before = self._fitted_before()
         rng = self._stream_of_draws()
         with _all_or_nothing(self, rng) as undo, np.errstate(all="ignore"):
-            rows = self._training_rows(X, sample_weight, before, least=1)
+            dtype, least = (None, 2) if before is None else (before.theta.dtype, 1)
+            rows = check_training_rows(self, X, sample_weight, dtype, least)
             self._rng, self._rng_from = rng, self.random_state
             since = perf_counter()
             with threads(choose_for_decomposition(rows.n_features)):
-                start = prepare(self, rows, None, rng, inf, before)
-            with threads(choose_sharing(start)) as map_pieces:
-                fitted = train_once(start, rng, map_pieces)
+                start, *_ = prepare(self, rows, None, rng, inf, before)
+            with threads(choose_sharing(start, rows)) as map_pieces:
+                fitted = train_once(start, rows, rng, map_pieces)
             if fitted is None:
-                self._warn_of_divergence(start.fitted)
+                self._warn_of_divergence(start.n_iter + 1)
                 if before is not None:
                     undo()
                     return self
-            self._store(fitted or start.fitted)
-            if fitted is not None:
-                self._report_pass(len(rows), perf_counter() - since)
+            self._store(fitted or start)
+            self._report_pass(len(rows), perf_counter() - since)
             with threads(Sharing.NOTHING):
                 self._judge_part(rows, rng)
         return self
@@ -419,12 +427,16 @@ class BaseAutoencoder(
         tags.input_tags.positive_only = self.loss in ("binary_cross_entropy", "poisson")
         return tags
 
+    def _fitted_before(self, wanted=True):
+        """Return what is fitted and is to go on, or None."""
+        return self._fitted if wanted and self.__sklearn_is_fitted__() else None
+
     def _store(self, fitted):
         """Keep what training has found, all at once."""
         choices = fitted.choices
         self._fitted = fitted
-        self.n_components_ = choices.architecture.n_components
-        self.activation_ = choices.architecture.activation
+        self.n_components_ = choices.n_components
+        self.activation_ = choices.activation
         self.mean_ = fitted.mean
         self.noise_ = choices.noise
         self.alpha_ = choices.alpha
@@ -439,9 +451,6 @@ class BaseAutoencoder(
 
     def _judge_part(self, rows, rng):
         """Do so after `partial_fit`."""
-
-    def _is_fitted(self):
-        return self.__sklearn_is_fitted__()
 
     def _row_scores(self, views, X):
         return -self._fitted.model.losses(views, X).mean(axis=1)
@@ -474,15 +483,6 @@ class BaseAutoencoder(
             self._fitted.model.loss.check_data(X)
         return X
 
-    def _training_rows(self, X, sample_weight, before, least):
-        """Return `Rows` to start from, or to go on with from what is fitted."""
-        if before is None:
-            return check_training_rows(self, X, sample_weight, reset=True, least=2)
-        dtype = before.theta.dtype
-        return check_training_rows(
-            self, X, sample_weight, reset=False, least=least, dtype=dtype
-        )
-
     def _stream_of_draws(self):
         """Return the random state that all calls of `partial_fit` draw from."""
         if self._rng is None:
@@ -494,10 +494,10 @@ class BaseAutoencoder(
             )
         return self._rng
 
-    def _warn_of_divergence(self, fitted):
+    def _warn_of_divergence(self, n_iter):
         warnings.warn(
-            f"The loss became infinite or NaN in iteration {fitted.n_iter + 1}, or far "
-            "higher than before it; the parameters before that are kept. Lower "
+            f"The loss became infinite or NaN in iteration {n_iter}, or far higher "
+            "than before it; the parameters before that are kept. Lower "
             "learning_rate_init, set the solver's clip_norm, or look for extreme "
             "values in X.",
             ConvergenceWarning,
@@ -505,6 +505,6 @@ class BaseAutoencoder(
         )
 
     def _report_pass(self, n_rows, seconds):
-        if self.verbose and self.n_iter_ % self.verbose == 0:
+        if self.verbose and self.n_iter_ and self.n_iter_ % self.verbose == 0:
             message = f"Pass {self.n_iter_} over {n_rows} rows ({seconds:.2g} s)"
             print(f"{message}, loss = {self.loss_:.6g}")

@@ -6,20 +6,22 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import ceil, inf
 from numbers import Integral, Real
+from typing import Any
 
-from ._corruption import Corruption, GaussianNoise
+import numpy as np
+
+from ._corruption import GaussianNoise
 from ._layers import Layer
 from ._linear import principal_axes
 from ._losses import Loss, SquaredError, as_loss
 from ._model import Model
 from ._network import Network
-from ._parameters import SOLVERS
+from ._parameters import SOLVERS, AutoencoderParameters
 from ._scaling import Units
-from ._stopping import Solver
 from ._stored import Stored
 
 # n_components="auto" is not more than this.
@@ -43,130 +45,84 @@ LEAST_ASIDE = 20
 # often, as few rows set aside do not show it.
 LEAST_FOR_RECTIFIER = 1000
 
+# What has to stay where training goes on.
+ARCHITECTURE = ["n_components", "hidden_layer_sizes", "activation", "linear_path"]
+ARCHITECTURE += ["code_activation", "output_activation"]
 
-@dataclass(frozen=True)
-class Architecture(Stored):
-    """What the parameters that make the network have become.
+
+@dataclass(repr=False, eq=False)
+class Choices(AutoencoderParameters, Stored):
+    """The parameters, with nothing left open: what each has become, given the rows.
+
+    They cannot be changed any more. What differs from `AutoencoderTransformer`, besides
+    that there is no "auto":
 
     Attributes
     ----------
-    n_features, n_components : int
-    hidden_layer_sizes : tuple of int or Layer
+    n_features : int
+    calibrates : bool
+        Whether rows aside are for a threshold, so that nothing else may see them.
     activation : str or None
         None without hidden layers.
     linear_path : bool
         Whether there is one.
-    code_activation, output_activation : str
-    raw_activation : str
-        That of the last layer: "identity" where the loss takes what comes before the
-        activation of the output.
+    noise : Corruption or None
+        None also where its strength is 0.
+    solver : str or Solver
+        "svd", or what minimises.
+    learning_rate_init : float or None
+        None where the solver has no rate.
+    early_stopping : bool
+        Whether rows aside decide when to stop.
+    validation_fraction : float
+        Of the rows, to set aside; 0 if none are.
     """
 
-    n_features: int
-    n_components: int
-    hidden_layer_sizes: tuple
-    activation: str | None
-    linear_path: bool
-    code_activation: str
-    output_activation: str
-    raw_activation: str
+    n_features: int = 0
+    calibrates: bool = False
+
+    def __setattr__(self, name, value):
+        if name in vars(self):
+            raise AttributeError(f"{name} has been chosen, and cannot be changed.")
+        super().__setattr__(name, value)
+
+    @property
+    def solver_name(self):
+        """What the parameter `solver` calls it, or the name of its class."""
+        kind = type(self.solver)
+        names = [name for name, known in SOLVERS.items() if known is kind]
+        return "svd" if self.solver == "svd" else [*names, kind.__name__][0]
 
     @cached_property
     def network(self):
+        # A loss with an activation of its own takes what comes before it.
+        bounded = self.output_activation != as_loss(self.loss).output_activation
         return Network.mirrored(
             self.n_features,
             self.hidden_layer_sizes,
             self.n_components,
             activation=self.activation,
             code_activation=self.code_activation,
-            output_activation=self.raw_activation,
+            output_activation=self.output_activation if bounded else "identity",
             linear_path=self.linear_path,
         )
 
-    @property
-    def is_linear(self):
-        """Whether the network is a matrix product in encoder and decoder each."""
-        return self.network.encoder.is_affine and self.network.decoder.is_affine
-
-    def changes_from(self, other):
-        """Say in which of an estimator's parameters this differs from another network.
-
-        Returns
-        -------
-        changes : str
-            Empty if the parameters of the network mean the same in both.
-        """
-        names = [field.name for field in fields(self)][1:-1]
-        return ", ".join(
-            f"{name} must stay {getattr(other, name)!r}, got {getattr(self, name)!r}"
-            for name in names
-            if getattr(self, name) != getattr(other, name)
-        )
-
-
-@dataclass(frozen=True)
-class Choices(Stored):
-    """What all parameters have become, given the rows.
-
-    Attributes
-    ----------
-    architecture : Architecture
-    loss : str or Loss
-    noise : Corruption or None
-    alpha, l1_ratio : float
-    scaling : str or None
-    solver : str or Solver
-        "svd", or what minimises.
-    batch_size : int
-    shuffle : bool
-    learning_rate : str
-    learning_rate_init : float or None
-        None where the solver has no rate.
-    max_iter : int
-    tol : float
-    n_iter_no_change : int
-    verbose : int
-    fraction_aside : float
-        Of the rows, to set aside.
-    stops : bool
-        Whether rows aside decide when to stop.
-    calibrates : bool
-        Whether rows aside are for a threshold, so that nothing else may see them.
-    """
-
-    architecture: Architecture
-    loss: str | Loss
-    noise: Corruption | None
-    alpha: float
-    l1_ratio: float
-    scaling: str | None
-    solver: str | Solver
-    batch_size: int
-    shuffle: bool
-    learning_rate: str
-    learning_rate_init: float | None
-    max_iter: int
-    tol: float
-    n_iter_no_change: int
-    verbose: int
-    fraction_aside: float
-    stops: bool
-    calibrates: bool
-
-    @property
-    def solver_name(self):
-        """What the parameter `solver` calls it, or the name of its class."""
-        if isinstance(self.solver, str):
-            return self.solver
-        names = {kind: name for name, kind in SOLVERS.items()}
-        return names.get(type(self.solver), type(self.solver).__name__)
-
     def model(self, scaling):
         """Return the autoencoder for data with this scaling."""
-        loss = as_loss(self.loss)
-        bounded = self.architecture.raw_activation != "identity"
-        units = Units.of(scaling, loss, bounded)
-        return Model(self.architecture.network, loss, units)
+        loss, output = as_loss(self.loss), self.network.decoder.activations[-1]
+        units = Units.of(scaling, loss, bounded_output=output.name != "identity")
+        return Model(self.network, loss, units)
+
+    @property
+    def have_exact_solution(self):
+        """Whether the network and its loss are those of PCA."""
+        sizes: Any = self.hidden_layer_sizes
+        return (
+            self.network.is_affine
+            and not any(isinstance(size, Layer) for size in sizes)
+            and type(as_loss(self.loss)) is SquaredError
+            and (self.alpha == 0 or (self.l1_ratio == 0 and not sizes))
+        )
 
 
 def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
@@ -190,45 +146,56 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
     ValueError, TypeError
         If parameters do not fit together, or the rows.
     """
-    noise = _noise(params, n_rows)
-    alpha = _alpha(params, noise, n_rows * rows.n_features)
-    n_components = _n_components(params, rows, scaling, noise, n_rows, before)
-    architecture = _architecture(params, rows, n_components, before)
-    if before is not None:
-        _check_goes_on(params, architecture, before)
-    solver = _solver(params, architecture, noise, alpha, endless=n_rows == inf)
-    fraction_aside, stops = _aside(params, solver, n_rows, has_validation)
-    n_training = len(rows) - ceil(fraction_aside * len(rows))
-    learning_rate, rate = _learning_rate(params, solver, endless=n_rows == inf)
-    return Choices(
-        architecture=architecture,
+    names = AutoencoderParameters._get_param_names()
+    known = {name: getattr(params, name) for name in names} | {"random_state": None}
+    noise, sizes = _noise(params, n_rows), _hidden_layer_sizes(params)
+    activation = _activation(params, sizes, len(rows), before)
+    choices = Choices(
+        **known, n_features=rows.n_features, calibrates=params._calibrates
+    )
+    choices = replace(
+        choices,
+        n_components=_n_components(params, rows, scaling, noise, n_rows, before),
+        hidden_layer_sizes=sizes,
+        activation=activation,
+        linear_path=bool(params.linear_path and sizes and activation != "identity"),
+        output_activation=_output_activation(params),
         loss=deepcopy(params.loss),
         noise=noise,
-        alpha=alpha,
-        l1_ratio=float(params.l1_ratio),
-        scaling=params.scaling,
+        alpha=_alpha(params, noise, n_rows * rows.n_features),
+    )
+    if before is not None:
+        _check_goes_on(choices, before)
+    endless = n_rows == inf
+    solver, rate = _solver(choices, endless), params.learning_rate_init
+    fraction, stops = _aside(choices, solver, n_rows, has_validation)
+    n_training = len(rows) - ceil(fraction * len(rows))
+    auto_rate = getattr(solver, "default_rate", None)
+    return replace(
+        choices,
         solver=solver,
-        batch_size=_batch_size(params, architecture.network, n_training),
-        shuffle=params.shuffle,
-        learning_rate=learning_rate,
-        learning_rate_init=rate,
-        max_iter=params.max_iter,
-        tol=params.tol,
-        n_iter_no_change=params.n_iter_no_change,
-        verbose=int(params.verbose),
-        fraction_aside=fraction_aside,
-        stops=stops,
-        calibrates=params._calibrates,
+        batch_size=_batch_size(choices, n_training),
+        # Where there is no last epoch, nothing can fall until then.
+        learning_rate="constant" if endless else params.learning_rate,
+        learning_rate_init=auto_rate if rate == "auto" else rate,  # type: ignore[arg-type]
+        early_stopping=stops,
+        validation_fraction=fraction,
     )
 
 
-def _check_goes_on(params, architecture, before):
-    if params.scaling != before.scaling:
+def _check_goes_on(choices, before):
+    """Raise ValueError if the parameters of the network mean something else now."""
+    if choices.scaling != before.scaling:
         raise ValueError(
             f"scaling must stay {before.scaling!r}, as mean_ and scale_ do when "
-            f"training goes on, got {params.scaling!r}."
+            f"training goes on, got {choices.scaling!r}."
         )
-    if changes := architecture.changes_from(before.architecture):
+    changes = ", ".join(
+        f"{name} must stay {getattr(before, name)!r}, got {getattr(choices, name)!r}"
+        for name in ARCHITECTURE
+        if getattr(choices, name) != getattr(before, name)
+    )
+    if changes:
         raise ValueError(
             f"Training cannot go on with another architecture: {changes}. To start "
             "over, call fit with warm_start=False."
@@ -236,14 +203,13 @@ def _check_goes_on(params, architecture, before):
 
 
 def _noise(params, n_rows):
-    """Return the corruption that the parameter `noise` stands for, or None."""
     noise = params.noise
-    if noise is None or noise == "auto":
+    if noise == "auto":
         few = n_rows < LEAST_TO_SPLIT or params.solver == "svd"
-        return None if noise is None or few else AUTO_NOISE
+        return None if few else AUTO_NOISE
     if isinstance(noise, Real):
         noise = GaussianNoise(float(noise))
-    if noise.strength == 0:
+    if noise is None or noise.strength == 0:
         return None
     if params.solver == "svd":
         raise ValueError(
@@ -254,24 +220,22 @@ def _noise(params, n_rows):
 
 
 def _alpha(params, noise, n_cells):
-    """Return the strength of the penalty that the parameter `alpha` stands for."""
     if params.alpha == "auto":
         return 0.0 if noise is None else AUTO_ALPHA / n_cells
     return float(params.alpha)
 
 
 def _n_components(params, rows, scaling, noise, n_rows, before):
-    """Return the latent size that the parameter `n_components` stands for."""
     wanted, n_features = params.n_components, rows.n_features
+    if isinstance(wanted, Integral) and wanted > n_features:
+        raise ValueError(
+            "n_components must not be larger than the number of features, got "
+            f"n_components={wanted} with n_features={n_features}."
+        )
     if isinstance(wanted, Integral):
-        if wanted > n_features:
-            raise ValueError(
-                "n_components must not be larger than the number of features, got "
-                f"n_components={wanted} with n_features={n_features}."
-            )
         return int(wanted)
     if before is not None:
-        return before.architecture.n_components
+        return before.n_components
     if wanted != "auto":
         return principal_axes(rows, scaling).n_for_variance(wanted)
     if noise is None:
@@ -280,31 +244,8 @@ def _n_components(params, rows, scaling, noise, n_rows, before):
     return min(n_features, WIDEST_CODE)
 
 
-def _architecture(params, rows, n_components, before):
-    sizes = _hidden_layer_sizes(params)
-    activation = params.activation
-    if not sizes:
-        activation = None
-    elif activation == "auto" and before is not None:
-        activation = before.architecture.activation
-    elif activation == "auto":
-        activation = "tanh" if len(rows) < LEAST_FOR_RECTIFIER else "leaky_relu"
-    output, raw = _output_activations(params)
-    return Architecture(
-        rows.n_features,
-        n_components,
-        sizes,
-        activation,
-        bool(params.linear_path and sizes and activation != "identity"),
-        params.code_activation,
-        output,
-        raw,
-    )
-
-
 def _hidden_layer_sizes(params):
-    sizes = params.hidden_layer_sizes
-    sizes = [sizes] if isinstance(sizes, Integral) else list(sizes)
+    sizes = np.atleast_1d(np.asarray(params.hidden_layer_sizes, dtype=object))
     for size in sizes:
         whole = isinstance(size, Integral) and int(size) > 0
         if not (whole or isinstance(size, Layer)):
@@ -312,22 +253,29 @@ def _hidden_layer_sizes(params):
                 "hidden_layer_sizes must be an integer or a sequence of integers, each "
                 f"at least 1, or of layers, got {params.hidden_layer_sizes!r}."
             )
-    return tuple(
-        deepcopy(size) if isinstance(size, Layer) else int(size) for size in sizes
-    )
+    return tuple(deepcopy(s) if isinstance(s, Layer) else int(s) for s in sizes)
 
 
-def _output_activations(params):
-    """Return the activation of the output, and that of the last layer."""
-    loss = as_loss(params.loss)
-    output, own = params.output_activation, loss.output_activation
+def _activation(params, sizes, n_rows, before):
+    if not sizes:
+        return None
+    if params.activation != "auto":
+        return params.activation
+    if before is not None:
+        return before.activation
+    return "tanh" if n_rows < LEAST_FOR_RECTIFIER else "leaky_relu"
+
+
+def _output_activation(params):
+    loss, output = as_loss(params.loss), params.output_activation
+    own = loss.output_activation
     if own != "identity" and type(loss).predict is Loss.predict:
         raise TypeError(
             f"The loss {type(loss).__name__} has output_activation={own!r}, so it must "
             "define predict, which applies it."
         )
     if output in ("auto", own):
-        return own, "identity"
+        return own
     if output == "exp":
         raise ValueError(
             "output_activation='exp' is for losses that are made for it, such as "
@@ -338,73 +286,57 @@ def _output_activations(params):
             f"output_activation with loss={params.loss!r} must be 'auto' or {own!r}, "
             f"got {output!r}."
         )
-    return output, output
+    return output
 
 
-def _solver(params, architecture, noise, alpha, endless):
-    """Return the solver that the parameter `solver` stands for."""
-    solver = params.solver
-    sizes = architecture.hidden_layer_sizes
-    exact = (
-        architecture.is_linear
-        and not any(isinstance(size, Layer) for size in sizes)
-        and type(as_loss(params.loss)) is SquaredError
-        and (alpha == 0 or (params.l1_ratio == 0 and not sizes))
-    )
+def _solver(choices, endless):
+    solver, exact = choices.solver, choices.have_exact_solution
     if solver == "svd" and not exact:
         raise ValueError(
             "solver='svd' needs a linear network (activation='identity' or "
             "hidden_layer_sizes=()), loss='squared_error', and alpha=0 or, without "
-            f"hidden layers, l1_ratio=0; got activation={params.activation!r}, "
-            f"hidden_layer_sizes={params.hidden_layer_sizes!r}, loss={params.loss!r}, "
-            f"alpha={alpha}, l1_ratio={params.l1_ratio}."
+            f"hidden layers, l1_ratio=0; got activation={choices.activation!r}, "
+            f"hidden_layer_sizes={choices.hidden_layer_sizes!r}, loss="
+            f"{choices.loss!r}, alpha={choices.alpha}, l1_ratio={choices.l1_ratio}."
         )
     if solver == "auto":
-        solver = "svd" if exact and noise is None and not endless else "adam"
+        solver = "svd" if exact and choices.noise is None and not endless else "adam"
     if solver == "svd":
         return solver
     solver = SOLVERS[solver]() if isinstance(solver, str) else deepcopy(solver)
-    if noise is not None and noise.needs_fresh_draws and not solver.draws_anew:
+    if choices.noise and choices.noise.needs_fresh_draws and not solver.draws_anew:
         raise ValueError(
-            f"{noise} has to draw anew in every pass over the rows, but solver="
-            f"{params.solver!r} minimises one fixed function; use 'adam' or 'sgd'."
+            f"{choices.noise} has to draw anew in every pass over the rows, but solver="
+            f"{choices.solver!r} minimises one fixed function; use 'adam' or 'sgd'."
         )
     return solver
 
 
-def _learning_rate(params, solver, endless):
-    """Return the schedule, and the rate that it starts with or None."""
-    # Where there is no last epoch, nothing can fall until then.
-    schedule = "constant" if endless else params.learning_rate
-    rate = params.learning_rate_init
-    return schedule, getattr(solver, "default_rate", None) if rate == "auto" else rate
-
-
-def _batch_size(params, network, n_rows):
-    """Return the batch size that the parameter `batch_size` stands for."""
-    batch_size = params.batch_size
+def _batch_size(choices, n_rows):
+    batch_size = choices.batch_size
     if batch_size == "auto":
         # A step of Adam takes as long as some fifty rows, however few there are.
-        few_steps = network.n_parameters // 10_000
+        few_steps = choices.network.n_parameters // 10_000
         batch_size = min(max(32, n_rows // 30, few_steps), 256)
     return min(batch_size, n_rows)
 
 
-def _aside(params, solver, n_rows, has_validation):
+def _aside(choices, solver, n_rows, has_validation):
     """Return the fraction of rows to set aside, and whether they decide to stop."""
-    wanted, fraction = params.early_stopping, params.validation_fraction
+    wanted, fraction = choices.early_stopping, choices.validation_fraction
     if n_rows == inf:
         return 0.0, False
-    stops = wanted is True or (wanted == "auto" and not params._calibrates)
+    stops = wanted is True or (wanted == "auto" and not choices.calibrates)
+    stops = stops and solver != "svd"
     if has_validation:
-        if not (stops or params._calibrates):
+        if not (wanted or choices.calibrates):
             raise ValueError(
                 "X_val decides when to stop, so early_stopping must be True or 'auto', "
                 f"got early_stopping={wanted!r}."
             )
         return 0.0, stops
     if wanted == "auto":
-        least = LEAST_ASIDE / fraction if params._calibrates else 0
+        least = LEAST_ASIDE / fraction if choices.calibrates else 0
         wanted = n_rows >= max(LEAST_TO_SPLIT, least)
     if not wanted or solver == "svd":
         return 0.0, False

@@ -1,16 +1,26 @@
 """What happens between encoder and decoder."""
 
-import numpy as np
+from typing import ClassVar
 
-from ._options import Option
+import numpy as np
 
 
 class Code:
     """How codes follow from what the encoder returns: here, they are the same.
 
-    Codes that are drawn, cut off or filled up are subclasses. Part of the objective may
-    lie in them, such as the divergence of a distribution from another.
+    Codes that are drawn, cut off, filled up or penalised are subclasses. Part of the
+    objective may lie in them: a cost of each row, such as the divergence of one
+    distribution from another, and a penalty that is a function of a mean over all rows,
+    such as the activation of each unit.
+
+    Attributes
+    ----------
+    draws, penalises : bool, default=False
+        Whether `draw` draws anything, and whether there is a `penalty`.
     """
+
+    draws: ClassVar[bool] = False
+    penalises: ClassVar[bool] = False
 
     def encoder_width(self, n_components):
         """Return how many numbers the encoder returns for each row."""
@@ -20,57 +30,55 @@ class Code:
         """Return the codes of rows in prediction, where nothing is drawn."""
         return encoded
 
-    def forward(self, encoded, weights, rng):
+    def draw(self, n_rows, rng):
+        """Return an array of what `forward` needs of random numbers, row by row."""
+
+    def statistic(self, encoded):
+        """Return an array, row by row, on whose weighted mean the penalty depends."""
+
+    def penalty(self, mean):
+        """Return the penalty, a float."""
+
+    def penalty_gradient(self, encoded, mean):
+        """Return the derivative of the penalty by `encoded`, times the number of rows.
+
+        Where rows have weights, each counts by its share.
+        """
+
+    def forward(self, encoded, weights, drawn):
         """Return the codes of a block of rows in training, and what they cost.
 
         Parameters
         ----------
         encoded : ndarray of shape (n_rows, encoder_width)
         weights : ndarray of shape (n_rows, 1) or None
-        rng : numpy.random.Generator or None
-            What to draw from.
+        drawn : ndarray with n_rows rows or None
+            From `draw`.
 
         Returns
         -------
         codes : ndarray of shape (n_rows, n_components)
-            Always the same array for the same `encoded`.
         cost : float
             Summed up over the rows, with their weights.
         """
         return encoded, 0.0
 
-    def backward(self, encoded, delta, weights, factor, out):
+    def backward(self, encoded, delta, weights, drawn, factor, out):
         """Write the gradient by `encoded` into `out`, given that by the codes.
 
         Parameters
         ----------
-        encoded, weights
+        encoded, weights, drawn
             As in the forward pass before.
         delta : ndarray of shape (n_rows, n_components)
-            May be `out`, if both have the same width.
+            `out` itself, if both have the same width.
         factor : float
             What the gradient of the cost is multiplied by.
         out : ndarray of shape (n_rows, encoder_width)
         """
-        if out is not delta:
-            np.copyto(out, delta)
 
-
-class CodePenalty(Option):
-    r"""Base class of what codes should be like.
-
-    The penalty is a function of a statistic of the codes, the weighted mean over rows
-    of numbers that each row has.
-    """
-
-    def statistic(self, codes):
-        """Return an array with one row for each row of the codes."""
-        raise TypeError(f"{type(self).__name__} must define 'statistic'.")
-
-    def value(self, mean):
-        """Return the penalty, given the mean of the statistic."""
-        raise TypeError(f"{type(self).__name__} must define 'value'.")
-
-    def gradient(self, codes, mean):
-        """Return the derivative of the penalty by each row's codes, times n_rows."""
-        raise TypeError(f"{type(self).__name__} must define 'gradient'.")
+    def sum_of_statistics(self, encoded, weights):
+        """Return the weighted sum of `statistic` over a block of rows."""
+        statistic = self.statistic(encoded)
+        weighted = statistic if weights is None else weights * statistic
+        return weighted.sum(axis=0, dtype=np.float64)

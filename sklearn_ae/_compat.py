@@ -1,24 +1,15 @@
 """What is used of scikit-learn beyond its public names, in one place to repair."""
 
-from sklearn.base import _fit_context
+from sklearn.base import _fit_context as _fit_context
+from sklearn.utils._param_validation import Interval as Interval
 from sklearn.utils._param_validation import (
-    Interval,
-    InvalidParameterError,
-    RealNotInt,
-    StrOptions,
+    InvalidParameterError as InvalidParameterError,
 )
+from sklearn.utils._param_validation import RealNotInt as RealNotInt
+from sklearn.utils._param_validation import StrOptions as StrOptions
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
-from sklearn.utils.validation import _check_feature_names_in, _check_sample_weight
-
-__all__ = [
-    "Interval",
-    "InvalidParameterError",
-    "RealNotInt",
-    "StrOptions",
-    "_check_sample_weight",
-    "_fit_context",
-    "in_output_container",
-]
+from sklearn.utils.validation import _check_feature_names_in
+from sklearn.utils.validation import _check_sample_weight as _check_sample_weight
 
 
 def in_output_container(estimator, rows, X):

@@ -2,13 +2,11 @@
 
 from dataclasses import dataclass
 from math import inf, log
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 
-from ._compat import Interval
-from ._options import Option
+from ._options import NOT_NEGATIVE, POSITIVE, Option, parameter
 
 
 class Corruption(Option):
@@ -44,15 +42,13 @@ class Corruption(Option):
         """0 where nothing is changed: training is then that without corruption."""
         return 1.0
 
-    def bind(self, scaling, rows):
+    def bind(self, scaling):
         """Return the same corruption for rows that have been scaled.
 
         Parameters
         ----------
         scaling : object with methods `apply` and `invert`
             What takes rows from the user's units to those of the network, and back.
-        rows : object with a method `blocks(length)`
-            The training rows, in the user's units.
         """
         return self
 
@@ -82,46 +78,41 @@ class GaussianNoise(Corruption):
     Parameters
     ----------
     scale : float, default=0.3
-        The standard deviation, in units of the estimator's `scale_`; not used with
-        `low` and `high`.
+        The standard deviation, in units of the estimator's `scale_`.
 
     low, high : float or None, default=None
         Range of the standard deviation, in the same units. Each row draws its own, and
-        the logarithm is uniform.
+        the logarithm is uniform. None is `scale`.
     """
 
-    scale: float = 0.3
-    low: float | None = None
-    high: float | None = None
-
-    _parameter_constraints = {
-        "scale": [Interval(Real, 0, None, closed="left")],
-        "low": [Interval(Real, 0, None, closed="neither"), None],
-        "high": [Interval(Real, 0, None, closed="neither"), None],
-    }
+    scale: float = parameter(0.3, NOT_NEGATIVE)
+    low: float | None = parameter(None, POSITIVE, None)
+    high: float | None = parameter(None, POSITIVE, None)
 
     def _validate_params(self):
         super()._validate_params()
-        low, high = self._range()
-        if (self.low is None) != (self.high is None) or not low <= high < inf:
+        low, high = self._range
+        if not low <= high < inf:
             raise ValueError(
-                "low and high of GaussianNoise must both be None, or numbers with 0 < "
-                f"low <= high, got low={self.low!r} and high={self.high!r}."
+                "low of GaussianNoise must not be above high, where None is scale, got "
+                f"{self} with low={low!r} and high={high!r}."
             )
 
     @property
     def strength(self):
-        return self._range()[1]
+        return self._range[1]
 
+    @property
     def _range(self):
-        if self.low is None or self.high is None:
-            return self.scale, self.scale
-        return self.low, self.high
+        return self.low or self.scale, self.high or self.scale
 
     def apply(self, X, rng, out):
-        low, high = self._range()
+        low, high = self._range
         rng.standard_normal(out=out, dtype=out.dtype)
-        deviation = np.exp(rng.uniform(log(low), log(high), (len(X), 1)))
-        out *= deviation.astype(out.dtype)
+        if low == high:
+            out *= high
+        else:
+            deviation = np.exp(rng.uniform(log(low), log(high), (len(X), 1)))
+            out *= deviation.astype(out.dtype)
         out += X
         return out

@@ -11,12 +11,11 @@ from time import perf_counter
 import numpy as np
 
 from ._choices import Choices, choose
+from ._draws import Draws
 from ._linear import principal_axes, write_linear_solution, write_linear_start
 from ._objective import Objective, objective_block_length
 from ._penalties import ElasticNet
-from ._rows import Rows
 from ._scaling import Scaling, fit_scaling
-from ._stochastic import Schedule
 from ._stopping import Outcome, Problem, Solution, Stopping
 from ._stored import Stored
 from ._threads import LARGE_BLOCK, Sharing, choose_for_decomposition
@@ -42,24 +41,30 @@ class Fitted(Stored):
     scaling : Scaling
         Of the training rows.
     theta : ndarray of shape (n_parameters,)
-    state : dict or None
-        What the solver moves along with theta, after `train_once`.
     n_iter : int
     loss : float
         In the units of the data, as are the curves.
     loss_curve : list of float
     validation_loss_curve : list of float or None
+    seed : int or None
+        Of all draws in passes of `train_once`.
+    places : dict or None
+        Where the streams of draws have come to.
+    state : dict or None
+        What the solver moves along with theta.
     """
 
     choices: Choices
     mean: np.ndarray
     scaling: Scaling
     theta: np.ndarray
-    state: dict | None = None
     n_iter: int = 0
     loss: float = nan
     loss_curve: list = field(default_factory=list)
     validation_loss_curve: list | None = None
+    seed: int | None = None
+    places: dict | None = None
+    state: dict | None = None
 
     @cached_property
     def model(self):
@@ -70,24 +75,6 @@ class Fitted(Stored):
     def views(self):
         """The parameters of encoder and decoder."""
         return self.model.network.views(self.theta)
-
-
-@dataclass(frozen=True)
-class Start:
-    """Where training starts from, and which rows it sees.
-
-    Attributes
-    ----------
-    fitted : Fitted
-        With initial parameters.
-    training : Rows
-    aside : Rows or None
-        What is not trained on: set aside, or the user's own.
-    """
-
-    fitted: Fitted
-    training: Rows
-    aside: Rows | None
 
 
 def prepare(params, rows, aside, rng, n_rows, before=None):
@@ -107,7 +94,11 @@ def prepare(params, rows, aside, rng, n_rows, before=None):
 
     Returns
     -------
-    start : Start
+    fitted : Fitted
+        With initial parameters.
+    training : Rows
+    aside : Rows or None
+        What is not trained on: set aside, or the user's own.
     """
     if before is None:
         mean, scaling = fit_scaling(rows, params.scaling, rng)
@@ -115,39 +106,39 @@ def prepare(params, rows, aside, rng, n_rows, before=None):
         model = choices.model(scaling)
         fitted = Fitted(choices, mean, scaling, model.initial_theta(mean, rng))
     else:
-        choices = choose(
-            params, rows, before.scaling, n_rows, before.choices, aside is not None
-        )
-        same_solver = choices.solver == before.choices.solver
-        state = before.state if same_solver else None
+        known, scaling = before.choices, before.scaling
+        choices = choose(params, rows, scaling, n_rows, known, aside is not None)
+        state = before.state if choices.solver == known.solver else None
         fitted = replace(before, choices=choices, state=state)
         fitted.model.check_targets_stay(before.model)
     if not isinstance(choices.loss, str):
-        fitted.model.check_loss(rows.take(np.arange(min(2, len(rows)))).array())
+        fitted.model.check_loss(rows.spread(min(2, len(rows))).array())
     training = rows
-    if choices.fraction_aside:
-        training, aside = rows.hold_out(choices.fraction_aside, rng)
+    if choices.validation_fraction:
+        training, aside = rows.hold_out(choices.validation_fraction, rng)
     if before is None and fitted.model.network.has_linear_path:
         # PCA is that of all rows if it may be, lest few make a worse one; validation
         # then leans towards it.
         _start_as_pca(fitted, training if choices.calibrates else rows)
-    return Start(fitted, training, aside)
+    return fitted, training, aside
 
 
 def _start_as_pca(fitted, rows):
     """Let a network with a linear path begin where PCA ends."""
-    model, theta = fitted.model, fitted.theta
-    n_components = fitted.choices.architecture.n_components
-    axes = principal_axes(rows, fitted.scaling, n_components)
-    write_linear_start(model.network, theta, axes, model.units.targets_are_inputs)
+    model = fitted.model
+    axes = principal_axes(rows, fitted.scaling, fitted.choices.n_components)
+    write_linear_start(
+        model.network, fitted.theta, axes, model.units.targets_are_inputs
+    )
 
 
-def train(start, rng, map_pieces):
+def train(fitted, training, aside, rng, map_pieces):
     """Minimise the objective over some rows.
 
     Parameters
     ----------
-    start : Start
+    fitted, training, aside
+        As `prepare` returns them.
     rng : RandomState
     map_pieces : callable(function, items) -> iterable
         As `Objective` takes it.
@@ -163,54 +154,64 @@ def train(start, rng, map_pieces):
     ValueError
         If the loss is not finite at the parameters that it starts from.
     """
-    fitted, training = start.fitted, start.training
-    choices, unit = fitted.choices, fitted.model.units.of_loss
-    validation = start.aside if choices.stops else None
-    if choices.solver == "svd":
-        validation = None
-    model, training, validation = _scaled_ahead(fitted, training, validation)
-    objective = _objective(choices, model, fitted.theta.dtype, rng, map_pieces)
+    choices = fitted.choices
+    draws = Draws(int(rng.randint(2**31)) if choices.noise else 0)
+    validation = aside if choices.early_stopping else None
+    model, rows, validation = _scaled_ahead(fitted, training, validation)
+    objective = _objective(fitted, model, draws, map_pieces)
     problem = Problem(
-        partial(objective.value, rows=training),
-        partial(objective.value_and_gradient, rows=training),
-        partial(_batches, choices, objective, training, rng),
+        partial(objective.value, rows=rows),
+        partial(objective.value_and_gradient, rows=rows),
+        partial(_batches, choices, objective, rows, rng),
     )
     if choices.solver == "svd":
-        solution = _solve_exactly(fitted, start.training)
+        solution = _solve_exactly(fitted, training)
     else:
-        stopping = Stopping(
-            max_iter=choices.max_iter,
-            tol=choices.tol,
-            n_iter_no_change=choices.n_iter_no_change,
-            validate=validation and partial(objective.mean_loss, rows=validation),
-            callback=_reporter(choices, unit) if choices.verbose else None,
-            # PCA is a result, if rows set aside say that nothing else is better.
-            may_stay=validation is not None and fitted.model.starts_as_pca,
-        )
+        stopping = _stopping(fitted, objective, validation)
+        rate, schedule = choices.learning_rate_init, choices.learning_rate
         solution = choices.solver.minimize(
-            problem, fitted.theta, stopping, _schedule(choices)
+            problem, fitted.theta, stopping, rate, schedule
         )
-    value = problem.value(solution.theta)
+    return _with_results(fitted, solution, problem.value(solution.theta)), solution
+
+
+def _stopping(fitted, objective, validation):
+    choices, unit = fitted.choices, fitted.model.units.of_loss
+    return Stopping(
+        max_iter=choices.max_iter,
+        tol=choices.tol,
+        n_iter_no_change=choices.n_iter_no_change,
+        validate=validation and partial(objective.mean_loss, rows=validation),
+        callback=_reporter(choices, unit) if choices.verbose else None,
+        # PCA is a result, if rows set aside say that nothing else is better.
+        may_stay=validation is not None and fitted.model.starts_as_pca,
+    )
+
+
+def _with_results(fitted, solution, value):
     if not isfinite(value):
         raise ValueError(
             "The loss is not finite even before training: either X has values too "
-            f"large for it, or loss={choices.loss!r} is not right."
+            f"large for it, or loss={fitted.choices.loss!r} is not right."
         )
+    unit = fitted.model.units.of_loss
     validated = [float(unit * value) for value in solution.validation_history]
-    fitted = replace(
+    return replace(
         fitted,
         theta=solution.theta,
-        state=None,
         n_iter=solution.n_iter,
         loss=float(unit * value),
         loss_curve=[float(unit * value) for value in solution.history],
         validation_loss_curve=validated or None,
+        # `train_once` starts anew from here.
+        seed=None,
+        places=None,
+        state=None,
     )
-    return fitted, solution
 
 
-def train_once(start, rng, map_pieces):
-    """Take one pass over the rows.
+def train_once(fitted, rows, rng, map_pieces):
+    """Take one pass over some rows.
 
     The parameters are those of `train`.
 
@@ -220,76 +221,63 @@ def train_once(start, rng, map_pieces):
         None if the steps have diverged. Its loss is the mean over the steps, each
         before it was taken.
     """
-    fitted, rows = start.fitted, start.training
-    choices, model = fitted.choices, fitted.model
+    choices, model, before = fitted.choices, fitted.model, fitted.theta
     few = rows.spread(choices.batch_size)
-    least = NO_RESIDUAL ** (model.loss.degree or 2)
     mean_loss = model.mean_loss_of_predicting(fitted.mean, few.array())
-    most = DIVERGED * max(mean_loss, least)
+    most = DIVERGED * max(mean_loss, NO_RESIDUAL ** (model.loss.degree or 2))
+    seed = fitted.seed or (int(rng.randint(2**31)) if choices.noise else 0)
+    draws = Draws(seed, fitted.places)
     model, rows, few = _scaled_ahead(fitted, rows, few)
-    objective = _objective(choices, model, fitted.theta.dtype, rng, map_pieces)
-    theta, state = fitted.theta.copy(), deepcopy(fitted.state)
-    if state is None:
-        state = choices.solver.start(theta)
+    objective = _objective(fitted, model, draws, map_pieces)
+    theta = before.copy()
+    state = deepcopy(fitted.state) or choices.solver.start(theta)
     batches = _batches(choices, objective, rows, rng)
     rate = choices.learning_rate_init
     value = choices.solver.run_epoch(batches, theta, state, rate)
     loss = objective.mean_loss(theta, few)
-    if not (loss <= most or loss <= DIVERGED * objective.mean_loss(fitted.theta, few)):
+    sound = loss <= most or loss <= DIVERGED * objective.mean_loss(before, few)
+    if not (sound and isfinite(value) and np.isfinite(theta).all()):
         return None
-    if not (isfinite(value) and np.isfinite(theta).all()):
-        return None
-    loss = float(model.units.of_loss * value)
-    return replace(
-        fitted,
-        theta=theta,
-        state=state,
-        n_iter=fitted.n_iter + 1,
-        loss=loss,
-        loss_curve=[*fitted.loss_curve, loss],
-    )
+    loss, places = float(model.units.of_loss * value), draws.places()
+    curve, n_iter = [*fitted.loss_curve, loss], fitted.n_iter + 1
+    reports = {"n_iter": n_iter, "loss": loss, "loss_curve": curve}
+    moved = {"theta": theta, "seed": seed, "places": places, "state": state}
+    return replace(fitted, **reports, **moved)
 
 
-def choose_sharing(start):
+def choose_sharing(fitted, rows):
     """Return what threads share out in a training, which has to be worth their trouble.
 
     On the way through a block threads wait for each other at every step that is done in
     Python, so blocks must be large; so must matrix products for BLAS to share them out.
     """
-    choices, model = start.fitted.choices, start.fitted.model
-    if choices.solver == "svd":
-        return choose_for_decomposition(start.training.n_features)
+    solver, model = fitted.choices.solver, fitted.model
+    if solver == "svd":
+        return choose_for_decomposition(rows.n_features)
     n_weights, block_rows = model.network.n_weights, objective_block_length(model)
-    n_rows = len(start.training)
-    if choices.solver.draws_anew:
-        n_rows = min(n_rows, choices.batch_size)
+    n_rows = fitted.choices.batch_size if solver.draws_anew else len(rows)
     if n_rows >= 2 * block_rows and block_rows * n_weights > LARGE_BLOCK:
         return Sharing.ROWS
-    large = choices.solver.draws_anew and n_rows * n_weights > LARGE_BLOCK
+    large = solver.draws_anew and n_rows * n_weights > LARGE_BLOCK
     return Sharing.BLAS if large else Sharing.NOTHING
 
 
-def _objective(choices, model, dtype, rng, map_pieces):
+def _objective(fitted, model, draws, map_pieces):
+    choices = fitted.choices
     return Objective(
         model,
         ElasticNet(choices.alpha, choices.l1_ratio),
-        dtype,
+        fitted.theta.dtype,
         map=map_pieces,
-        corruption=choices.noise,
-        seed=int(rng.randint(2**31)) if choices.noise else 0,
+        corruption=choices.noise and choices.noise.bind(fitted.scaling),
+        draws=draws,
     )
 
 
 def _batches(choices, objective, rows, rng):
     """Return the batches of one epoch."""
-    return objective.minibatches(
-        rows, choices.batch_size, rng if choices.shuffle else None
-    )
-
-
-def _schedule(choices):
-    rate = choices.learning_rate_init
-    return Schedule(choices.learning_rate, rate, n_epochs=choices.max_iter)
+    rng = rng if choices.shuffle else None
+    return objective.minibatches(rows, choices.batch_size, rng)
 
 
 def _scaled_ahead(fitted, *parts):

@@ -31,7 +31,7 @@ def check_floats(estimator, X, **kwargs):
     return validate_data(estimator, X, dtype=FLOAT_DTYPES, **kwargs)
 
 
-def check_weights(X, sample_weight, dtype, name="sample_weight"):
+def check_weights(X, sample_weight, dtype):
     """Return weights of the rows of X, of which the largest is 1, or None."""
     if sample_weight is None:
         return None
@@ -39,30 +39,30 @@ def check_weights(X, sample_weight, dtype, name="sample_weight"):
         sample_weight, X, dtype=np.float64, ensure_non_negative=True
     )
     if not weights.any():
-        raise ValueError(f"{name} must not be 0 for all rows.")
+        raise ValueError("sample_weight must not be 0 for all rows.")
     # Only ratios matter: equal ones make equal weights, but for the last digit, and no
     # sum overflows.
     return (weights / weights.max()).astype(dtype)
 
 
-def check_training_rows(estimator, X, sample_weight, *, reset, least, dtype=None):
+def check_training_rows(estimator, X, sample_weight, dtype=None, least=2):
     """Return `Rows` to train or validate on.
 
     Parameters
     ----------
     estimator : AutoencoderParameters
-        Its features are those of X, or with `reset` become them.
     X : array-like of shape (n_samples, n_features)
     sample_weight : array-like of shape (n_samples,) or None
-    reset : bool
-    least : int
-        Rows that there must be.
     dtype : dtype, optional
-        Of the fit, if it is not that of X.
+        Of the fit that they belong to, whose features they must have. Without it, they
+        are the first rows, and decide what the features are.
+    least : int, default=2
+        Rows that there must be.
     """
+    reset = dtype is None
     X = check_floats(estimator, X, reset=reset, ensure_min_samples=least)
-    weights = check_weights(X, sample_weight, dtype or X.dtype)
-    rows = Rows.with_positive_weight(X, weights, dtype)
+    dtype = dtype or X.dtype
+    rows = Rows.with_positive_weight(X, check_weights(X, sample_weight, dtype), dtype)
     loss = as_loss(estimator.loss)
     for block, _ in rows.blocks(block_length(X[:1].nbytes)):
         loss.check_data(block)
@@ -72,3 +72,18 @@ def check_training_rows(estimator, X, sample_weight, *, reset, least, dtype=None
             f"{len(rows)} (n_samples = {len(X)})."
         )
     return rows
+
+
+def check_validation_rows(estimator, X_val, sample_weight_val, dtype):
+    """Return `Rows` of the user's own to validate on, or None."""
+    if X_val is None and sample_weight_val is None:
+        return None
+    if X_val is None:
+        raise ValueError("sample_weight_val is for rows of X_val, but X_val is None.")
+    try:
+        return check_training_rows(estimator, X_val, sample_weight_val, dtype, least=1)
+    except (TypeError, ValueError) as error:
+        message = (
+            f"X_val and sample_weight_val must be like X and sample_weight: {error}"
+        )
+        raise type(error)(message) from error

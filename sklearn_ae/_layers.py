@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import MISSING, dataclass, replace
 from functools import partial
 from math import prod, sqrt
-from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ._compat import Interval
-from ._options import Option
+from ._options import AT_LEAST_1, Option, parameter
 
 
 def run(calls):
@@ -136,16 +134,11 @@ class Dense(Layer):
         Width of the rows that come in; None is whatever the layer before has.
     """
 
-    n_outputs: Any
-    bias: bool = True
-    n_inputs: Any = None
+    n_outputs: Any = parameter(MISSING, AT_LEAST_1)
+    bias: bool = parameter(True, "boolean")
+    n_inputs: Any = parameter(None, AT_LEAST_1, None)
 
     affine = True
-    _parameter_constraints = {
-        "n_outputs": [Interval(Integral, 1, None, closed="left")],
-        "bias": ["boolean"],
-        "n_inputs": [Interval(Integral, 1, None, closed="left"), None],
-    }
 
     @property
     def weight_shapes(self):

@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 from math import inf, isfinite
-from numbers import Integral
 
 import numpy as np
 from scipy.optimize import minimize
 
-from ._compat import Interval
+from ._options import AT_LEAST_1, parameter
 from ._stopping import Outcome, Solver, Tracker
 
 
@@ -23,13 +22,9 @@ class LBFGS(Solver):
         Number of corrections to the Hessian that are kept.
     """
 
-    maxcor: int = 20
+    maxcor: int = parameter(20, AT_LEAST_1)
 
-    _parameter_constraints = {
-        "maxcor": [Interval(Integral, 1, None, closed="left")],
-    }
-
-    def minimize(self, problem, theta, stopping, schedule=None):
+    def minimize(self, problem, theta, stopping, rate=None, schedule=None):
         tracker = Tracker(stopping, theta)
         outcome = Outcome.MAX_ITER
         fun = _in_float64(problem.value_and_gradient, theta.size, theta.dtype)

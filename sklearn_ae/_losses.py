@@ -6,15 +6,13 @@ metric of that name in :mod:`sklearn.metrics`, where there is one.
 """
 
 from dataclasses import dataclass
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 from scipy.special import expit, logit, xlogy
 
 from ._activations import logistic, softplus
-from ._compat import Interval
-from ._options import Option
+from ._options import POSITIVE, Option, parameter
 
 
 class Loss(Option):
@@ -184,11 +182,10 @@ class Huber(Loss):
         scale, the loss as a whole has degree 2.
     """
 
-    delta: float = 1.0
+    delta: float = parameter(1.0, POSITIVE)
 
     shift_invariant = True
     degree = 2
-    _parameter_constraints = {"delta": [Interval(Real, 0, None, closed="neither")]}
 
     def elementwise(self, target, raw):
         size = np.abs(raw - target)

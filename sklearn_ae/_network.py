@@ -23,14 +23,14 @@ class Trace:
         Of each map, for exactly so many rows.
     deltas : list of ndarray
         The gradient by each layer's output; empty for a forward pass alone.
-    spare : (ndarray, ndarray or None)
+    spare : list of ndarray
         What goes along the linear path, forward and back.
     """
 
     outputs: list
     scratch: list
     deltas: list
-    spare: tuple
+    spare: list
 
 
 @dataclass(frozen=True)
@@ -69,40 +69,24 @@ class Stack:
 
     def initial(self, rng):
         """Draw the weights of each map."""
-        more = 0 if self.path is None else self.path.n_inputs
-        widths = [0] * (len(self.layers) - 1) + [more]
-        rectifiers = [activation.rectifier for activation in self.activations]
-        for layer, rectifier, n_more in zip(
-            self.layers, rectifiers, widths, strict=True
-        ):
-            yield layer.initial(rng, rectifier, n_more)
-        if self.path is not None:
-            yield self.path.initial(rng, rectifiers[-1], self.layers[-1].n_inputs)
+        last, path = self.layers[-1], self.path
+        for layer, activation in zip(self.layers, self.activations, strict=True):
+            n_more = path.n_inputs if path is not None and layer is last else 0
+            yield layer.initial(rng, activation.rectifier, n_more)
+        if path is not None:
+            yield path.initial(rng, self.activations[-1].rectifier, last.n_inputs)
 
-    def trace(self, n_rows, dtype, backward=False, within=None):
-        """Allocate memory for a pass of `n_rows` rows, or take it from a longer one."""
-        spare: list = [None, None]
-        if within is not None:
-            outputs = [
-                (z[:n_rows],) * 2 if a is z else (z[:n_rows], a[:n_rows])
-                for z, a in within.outputs
-            ]
-            deltas = [delta[:n_rows] for delta in within.deltas]
-            spare = [
-                array if array is None else array[:n_rows] for array in within.spare
-            ]
-        else:
-            outputs = []
-            for layer, activation in zip(self.layers, self.activations, strict=True):
-                z = np.empty((n_rows, layer.n_outputs), dtype)
-                outputs.append((z, z if activation.in_place else np.empty_like(z)))
-            deltas = [np.empty_like(a) for _, a in outputs] if backward else []
-            if self.path is not None:
-                spare[0] = np.empty((n_rows, self.path.n_outputs), dtype)
-                if backward:
-                    spare[1] = np.empty((n_rows, self.path.n_inputs), dtype)
+    def trace(self, n_rows, dtype, backward=False):
+        """Allocate memory for a pass of `n_rows` rows, there and perhaps back."""
+        outputs = []
+        for layer, activation in zip(self.layers, self.activations, strict=True):
+            z = np.empty((n_rows, layer.n_outputs), dtype)
+            outputs.append((z, z if activation.in_place else np.empty_like(z)))
+        deltas = [np.empty_like(a) for _, a in outputs] if backward else []
         scratch = [layer.scratch(n_rows, dtype) for layer in self.maps]
-        return Trace(outputs, scratch, deltas, tuple(spare))
+        widths = () if self.path is None else (self.path.n_outputs, self.path.n_inputs)
+        spare = [np.empty((n_rows, n), dtype) for n in widths[: 1 + backward]]
+        return Trace(outputs, scratch, deltas, spare)
 
     def forward(self, views, x):
         """Return what becomes of rows.
@@ -227,24 +211,26 @@ class Network:
         code = Dense(encoder_width or n_components).after(width)
         back = [Dense(width).after(n_components)]
         back += [layer.mirrored() for layer in reversed(hidden)]
-        if not hidden:
-            linear_path = False
-        encoder, decoder = (
-            Stack(
-                tuple(layers),
-                (*activations, ACTIVATIONS[last]),
-                Dense(layers[-1].n_outputs, False, n_inputs) if linear_path else None,
-            )
-            for layers, last, n_inputs in (
-                ([*hidden, code], code_activation, n_features),
-                (back, output_activation, n_components),
-            )
-        )
+
+        def stack(layers, last, n_inputs):
+            functions = (*activations, ACTIVATIONS[last])
+            if not (linear_path and hidden):
+                return Stack(tuple(layers), functions)
+            path = Dense(layers[-1].n_outputs, bias=False, n_inputs=n_inputs)
+            return Stack(tuple(layers), functions, path)
+
+        encoder = stack([*hidden, code], code_activation, n_features)
+        decoder = stack(back, output_activation, n_components)
         return cls(encoder, decoder)
 
     @property
     def stacks(self):
         return self.encoder, self.decoder
+
+    @property
+    def is_affine(self):
+        """Whether encoder and decoder are a matrix product and a constant each."""
+        return self.encoder.is_affine and self.decoder.is_affine
 
     @property
     def has_linear_path(self):

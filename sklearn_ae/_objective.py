@@ -1,10 +1,16 @@
 """The function that training minimises, as a sum over blocks of rows."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._draws import CODES, INPUTS, STEPS, TILE, Draws
 from ._layers import run
+from ._model import Model
+from ._penalties import ElasticNet
 from ._rows import block_length, read_only
 
 # Least memory of a block: a minibatch should be a single one.
@@ -25,16 +31,6 @@ class Workspace:
 
     One thread uses a workspace at a time.
 
-    Parameters
-    ----------
-    model : Model
-    n_rows : int
-    dtype : dtype
-    corrupted : bool
-        Whether the network reads something else than scaled rows.
-    within : Workspace, optional
-        A longer one, whose memory to share.
-
     Attributes
     ----------
     inputs, scaled, targets : ndarray of shape (n_rows, n_features)
@@ -47,44 +43,22 @@ class Workspace:
     gradient : ndarray of shape (n_parameters,)
     """
 
-    def __init__(self, model, n_rows, dtype, corrupted=False, within=None):
-        self._model, self._corrupted = model, corrupted
-        if within is None:
-            shape = (n_rows, model.network.encoder.layers[0].n_inputs)
-            self.inputs = self.scaled = np.empty(shape, dtype)
-            if corrupted:
-                self.scaled = np.empty(shape, dtype)
-            self.targets = self.scaled
-            if not model.units.targets_are_inputs:
-                self.targets = np.empty(shape, dtype)
-            self.gradient = np.empty(model.network.n_parameters, dtype)
-        else:
-            self.inputs, self.scaled, self.targets = (
-                array[:n_rows]
-                for array in (within.inputs, within.scaled, within.targets)
-            )
-            self.gradient = within.gradient
-        longer = [None, None] if within is None else within.traces
-        self.traces = [
-            stack.trace(n_rows, dtype, backward=True, within=trace)
-            for stack, trace in zip(model.network.stacks, longer, strict=True)
-        ]
+    def __init__(self, model, n_rows, dtype, corrupted=False):
+        self._network = network = model.network
+        shape = (n_rows, network.encoder.layers[0].n_inputs)
+        self.inputs = self.scaled = np.empty(shape, dtype)
+        if corrupted:
+            self.scaled = np.empty(shape, dtype)
+        self.targets = self.scaled
+        if not model.units.targets_are_inputs:
+            self.targets = np.empty(shape, dtype)
+        self.gradient = np.empty(network.n_parameters, dtype)
+        self.traces = [stack.trace(n_rows, dtype, True) for stack in network.stacks]
         self.delta_codes = self.traces[0].deltas[-1]
-        n_components = model.network.decoder.layers[0].n_inputs
+        n_components = network.decoder.layers[0].n_inputs
         if self.delta_codes.shape[1] != n_components:
             self.delta_codes = np.empty((n_rows, n_components), dtype)
-        self._shorter = {}
         self._planned: list = [(None, None, [], [])] * 2
-
-    def rows(self, n):
-        """Return this workspace for exactly `n` rows, sharing its memory."""
-        if n == len(self.inputs):
-            return self
-        if n not in self._shorter:
-            self._shorter[n] = Workspace(
-                self._model, n, self.gradient.dtype, self._corrupted, self
-            )
-        return self._shorter[n]
 
     def calls(self, half, theta, x):
         """Return the calls of a forward and of a backward pass of `x` through a half.
@@ -93,7 +67,7 @@ class Workspace:
         """
         planned_theta, planned_x, forward, backward = self._planned[half]
         if planned_theta is not theta or planned_x is not x:
-            network, trace = self._model.network, self.traces[half]
+            network, trace = self._network, self.traces[half]
             stack, views = network.stacks[half], network.views(theta)[half]
             gradients = network.views(self.gradient)[half]
             delta_x = self.delta_codes if half else None
@@ -103,6 +77,28 @@ class Workspace:
         return forward, backward
 
 
+class Block(NamedTuple):
+    """Rows as the network reads them.
+
+    Attributes
+    ----------
+    inputs, targets : ndarray of shape (n_rows, n_features)
+        What the network reads, and what it is to return; only read.
+    weights : ndarray of shape (n_rows, 1) or (n_rows, n_features), or None
+    workspace : Workspace
+        For exactly this number of rows.
+    drawn : ndarray with n_rows rows or None
+        From ``model.code.draw``.
+    """
+
+    inputs: Any
+    targets: Any
+    weights: Any
+    workspace: Any
+    drawn: Any = None
+
+
+@dataclass(eq=False)
 class Objective:
     r"""Mean reconstruction loss plus penalty, with its gradient.
 
@@ -126,74 +122,49 @@ class Objective:
     penalty : ElasticNet
     dtype : dtype
         Of data and parameters.
-    block_rows : int, optional
-        Most rows in a block, if less than fit a cache.
+    block_rows : int, default=0
+        Most rows in a block; 0, or more than fit a cache, are as many as do.
     map : callable(function, items) -> iterable, default=the built-in
         What applies a function to the pieces that a sum over many blocks is made of:
         the built-in one after the other, others on threads.
-    code_penalties : sequence of CodePenalty
     corruption : Corruption, optional
         What inputs, but not targets, go through.
-    seed : int
+    draws : Draws, optional
         F is a deterministic function: the same rows get the same noise each time, but
         in `minibatches`, where each step has its own.
     """
 
-    def __init__(
-        self,
-        model,
-        penalty,
-        dtype,
-        block_rows=None,
-        *,
-        map=map,
-        code_penalties=(),
-        corruption=None,
-        seed=0,
-    ):
-        self.model = model
-        self.penalty = penalty
-        most = objective_block_length(model)
-        self.block_rows = min(block_rows or most, most)
-        self.dtype = dtype
-        self.map = map
-        self.code_penalties = code_penalties
-        self.corruption = corruption
-        self._seed = seed
-        self._step_rng = self._rng_of_piece(8)
-        self._idle = []
+    model: Model
+    penalty: ElasticNet
+    dtype: np.dtype
+    block_rows: int = 0
+    map: Callable = map
+    corruption: Any = None
+    draws: Draws = field(default_factory=lambda: Draws(0))
 
-    def block(
-        self,
-        theta,
-        X,
-        weights=None,
-        workspace=None,
-        rng=None,
-        *,
-        factor=1,
-        means=None,
-        gradient=True,
-    ):
+    def __post_init__(self):
+        most = objective_block_length(self.model)
+        self.block_rows = min(self.block_rows or most, most)
+        # Draws are for whole tiles, so rows are prepared by these.
+        self._chunk_rows = self.block_rows
+        if self.corruption or self.model.code.draws:
+            self._chunk_rows = max(TILE, self.block_rows // TILE * TILE)
+        self._idle: dict = {}
+
+    def block(self, theta, rows, *, factor=1, mean=None, gradient=True):
         """Return the sums over one block of rows that F is made of.
 
         Parameters
         ----------
         theta : ndarray of shape (n_parameters,)
-        X : ndarray of shape (n_rows, n_features)
-            In the user's units; may lie in ``workspace.targets``.
-        weights : ndarray of shape (n_rows, 1) or (n_rows, n_features), or None
-        workspace : Workspace, optional
-            For exactly this number of rows.
-        rng : numpy.random.Generator, optional
-            What is drawn comes from here.
+        rows : Block
         factor : float, default=1
             What the sums are multiplied by: one divided by what the sum over all blocks
             is to be divided by. Done to the gradient by the output, it takes no pass
             over that by the parameters.
-        means : list of ndarray, optional
-            The mean statistics of the codes, from all blocks. Without them this block
-            is all there is.
+        mean : ndarray, optional
+            The mean statistic of the codes, from all blocks, where these are penalised.
+            Without it this block is all there is, and the penalty is added.
         gradient : bool, default=True
             Whether the gradient is wanted.
 
@@ -202,14 +173,12 @@ class Objective:
         sums : list
             Loss and, if it is wanted, gradient, in the workspace's memory.
         """
-        model, workspace = self.model, workspace or self._new_workspace(len(X))
-        rng = rng or self._rng_of_piece(0)
-        encoder, decoder = workspace.traces
-        inputs, targets = self._inputs_and_targets(X, workspace, rng)
+        inputs, targets, weights, workspace, drawn = rows
+        model, code, (encoder, decoder) = self.model, self.model.code, workspace.traces
         forward, encoder_backward = workspace.calls(0, theta, inputs)
         run(forward)
         encoded = encoder.outputs[-1][1]
-        codes, cost = model.code.forward(encoded, weights, rng)
+        codes, cost = code.forward(encoded, weights, drawn)
         forward, decoder_backward = workspace.calls(1, theta, codes)
         run(forward)
         raw = decoder.outputs[-1][1]
@@ -221,15 +190,19 @@ class Objective:
         loss, delta = model.loss.value_and_gradient(targets, raw, weights)
         np.multiply(delta, factor, decoder.deltas[-1])
         run(decoder_backward)
-        delta = encoder.deltas[-1]
-        model.code.backward(encoded, workspace.delta_codes, weights, factor, delta)
-        loss = factor * (loss + cost)
-        if self.code_penalties:
-            loss += self._penalise(encoded, weights, factor * X.shape[1], means, delta)
+        delta, loss = encoder.deltas[-1], factor * (loss + cost)
+        code.backward(encoded, workspace.delta_codes, weights, drawn, factor, delta)
+        if code.penalises:
+            share = factor * inputs.shape[1]
+            if mean is None:
+                mean = share * code.sum_of_statistics(encoded, weights)
+                loss += code.penalty(mean)
+            share = share if weights is None else share * weights
+            delta += share * code.penalty_gradient(encoded, mean)
         run(encoder_backward)
         return [loss, workspace.gradient]
 
-    def value_and_gradient(self, theta, rows, mean_weight=None, rng=None):
+    def value_and_gradient(self, theta, rows, mean_weight=None):
         """Return F and its gradient over `rows`; the next call overwrites the gradient.
 
         Parameters
@@ -237,26 +210,24 @@ class Objective:
         theta : ndarray of shape (n_parameters,)
         rows : Rows
         mean_weight : float, optional
-            What to divide by, besides the number of cells, if not by the mean weight of
-            these rows.
-        rng : numpy.random.Generator, optional
-            What the corruption is drawn from; by default the same in each call.
+            In a minibatch, the mean weight of the rows of all, to divide by besides the
+            number of cells. What is random is then drawn anew.
         """
-        n_rows = len(rows)
-        weight_sum = rows.weight_sum() if mean_weight is None else n_rows * mean_weight
+        n_rows, fresh = len(rows), mean_weight is not None
+        weight_sum = n_rows * mean_weight if fresh else rows.weight_sum()
         factor = 1 / (weight_sum * rows.n_features)
         if n_rows <= self.block_rows:
             # A single block needs no array to add up in.
-            whole = self._take_workspace(n_rows)
-            loss, gradient = self._block_of(theta, rows, whole, rng=rng, factor=factor)
-            self._idle.append(whole)
+            workspace = self._take(n_rows)
+            block = self._prepare(rows, workspace, None if fresh else 0)
+            loss, gradient = self.block(theta, block, factor=factor)
+            self._idle[n_rows].append(workspace)
         else:
-            step = None if rng is None else int(rng.integers(2**31))
-            means = self._code_means(theta, rows)
-            sums = partial(self._sums, theta, step=step, factor=factor, means=means)
-            loss, gradient = rows.sum(sums, self.block_rows, self.map)
-            for penalty, mean in zip(self.code_penalties, means, strict=True):
-                loss += penalty.value(mean)
+            step = 1 + int(self.draws.stream(STEPS).integers(2**31)) if fresh else 0
+            mean, penalty = self._code_penalty(theta, rows, step)
+            options = {"step": step, "factor": factor, "mean": mean}
+            loss, gradient = self._sum(self.block, theta, rows, **options)
+            loss += penalty
         if self.penalty.alpha == 0:
             return loss, gradient
         weights = theta[: self.model.network.n_weights]
@@ -266,19 +237,13 @@ class Objective:
     def mean_loss(self, theta, rows):
         """Return the first term of F over `rows`: no gradient, no penalty."""
         factor = 1 / (rows.weight_sum() * rows.n_features)
-        sums = partial(self._sums, theta, factor=factor, gradient=False)
-        (loss,) = rows.sum(sums, self.block_rows, self.map)
-        return loss
+        return self._sum(self.block, theta, rows, factor=factor, gradient=False)[0]
 
     def value(self, theta, rows):
         """Return F over `rows`."""
         weights = theta[: self.model.network.n_weights]
         value = self.mean_loss(theta, rows) + self.penalty.value(weights)
-        for penalty, mean in zip(
-            self.code_penalties, self._code_means(theta, rows), strict=True
-        ):
-            value += penalty.value(mean)
-        return value
+        return value + self._code_penalty(theta, rows)[1]
 
     def minibatches(self, rows, batch_size, rng=None):
         """Yield (fun, n_rows) for every step of an epoch.
@@ -294,99 +259,105 @@ class Objective:
         rng : RandomState or None
             What shuffles the rows; None keeps their order.
         """
-        step = {"mean_weight": rows.weight_sum() / len(rows), "rng": self._step_rng}
+        mean_weight = rows.weight_sum() / len(rows)
         for batch in rows.batches(batch_size, rng):
-            yield partial(self.value_and_gradient, rows=batch, **step), len(batch)
+            fun = partial(self.value_and_gradient, rows=batch, mean_weight=mean_weight)
+            yield fun, len(batch)
 
-    def _inputs_and_targets(self, X, workspace, rng):
-        units = self.model.units
-        inputs = units.inputs.apply(X, out=workspace.scaled)
-        if units.targets_are_inputs:
-            targets = inputs
-        else:
-            targets = units.targets.apply(X, out=workspace.targets)
-        if self.corruption:
-            inputs = self.corruption.apply(inputs, rng, out=workspace.inputs)
-        return inputs, read_only(targets)
+    def _sum(self, function, theta, rows, *, step=0, **options):
+        """Add up what a function like `block` returns for blocks of rows.
 
-    def _block_of(self, theta, rows, whole, **options):
-        """Return the sums of a block that rows make, in the memory of a workspace."""
-        workspace = whole.rows(len(rows))
-        X, weights = rows.array(workspace.targets), rows.weights()
-        weights = None if weights is None else weights[:, None]
-        return self.block(theta, X, weights, workspace, **options)
-
-    def _sums(self, theta, start, rows, *, step=None, gradient=True, **options):
-        """Return the sums over blocks, in arrays of their own."""
-        options |= {"rng": self._rng_of_piece(start, step), "gradient": gradient}
-        whole = self._take_workspace(len(rows))
-        total = [0.0, np.zeros_like(theta)] if gradient else [0.0]
-        for block in rows.pieces(self.block_rows):
-            sums = self._block_of(theta, block, whole, **options)
-            for i, value in enumerate(sums):
-                total[i] += value
-        self._idle.append(whole)
-        return total
-
-    def _code_means(self, theta, rows):
-        """Return the mean statistics of the codes, by a pass through the encoder."""
-        if not self.code_penalties:
-            return []
-        encoder, views = self.model.network.encoder, self.model.network.views(theta)[0]
-        weight_sum = rows.weight_sum()
+        Steps other than 0 draw anew.
+        """
 
         def sums(start, piece):
-            total = [0.0] * len(self.code_penalties)
-            rng = self._rng_of_piece(start)
-            for X, weights in piece.blocks(self.block_rows):
-                workspace = self._new_workspace(len(X))
-                inputs, _ = self._inputs_and_targets(X, workspace, rng)
-                encoded = encoder.forward(views, inputs)
-                for i, penalty in enumerate(self.code_penalties):
-                    total[i] += _weighted_sum(penalty.statistic(encoded), weights)
+            total = None
+            for block in self._blocks(start, piece, step):
+                part = function(theta, block, **options)
+                if total is None:
+                    # Its own, whatever the next block does to the workspace.
+                    total = [0.0 + value for value in part]
+                else:
+                    for i, value in enumerate(part):
+                        total[i] += value
             return total
 
-        total = rows.sum(sums, self.block_rows, self.map)
-        return [value / weight_sum for value in total]
+        return rows.sum(sums, self._chunk_rows, self.map)
 
-    def _penalise(self, encoded, weights, share, means, delta):
-        """Add the penalties' gradient to `delta`; return them, if this block is all."""
-        shares = share if weights is None else share * weights
-        value = 0.0
-        for i, penalty in enumerate(self.code_penalties):
-            if means is None:
-                statistic = penalty.statistic(encoded)
-                mean = _weighted_sum(statistic, weights) * share
-                value += penalty.value(mean)
+    def _blocks(self, start, rows, step):
+        """Yield a `Block` at a time, of rows at positions from `start` on."""
+        n = self.block_rows
+        for chunk in rows.pieces(self._chunk_rows):
+            workspace = self._take(min(n, len(chunk)))
+            if len(chunk) <= n:
+                yield self._prepare(chunk, workspace, start, step)
             else:
-                mean = means[i]
-            delta += shares * penalty.gradient(encoded, mean)
-        return value
+                # Where rows are wide, a tile that is drawn for is more than a block.
+                whole = self._prepare(chunk, None, start, step)
+                for first in range(0, len(chunk), n):
+                    few: list = [
+                        a if a is None else a[first : first + n] for a in whole
+                    ]
+                    yield Block(*few)._replace(workspace=self._take(len(few[0])))
+            self._idle[len(workspace.inputs)].append(workspace)
+            start += len(chunk)
 
-    def _take_workspace(self, n_rows):
+    def _prepare(self, rows, memory, start, step=0):
+        """Return a `Block`.
+
+        Parameters
+        ----------
+        rows : Rows
+        memory : Workspace or None
+            Of as many rows.
+        start : int or None
+            The position of the first row, for what is drawn; without it, that comes
+            from the stream of minibatches.
+        step : int
+            Another than 0 draws anew.
+        """
+        units, code, n_rows = self.model.units, self.model.code, len(rows)
+        X, weights = rows.array(memory and memory.targets), rows.weights()
+        inputs = scaled = units.inputs.apply(X, memory and memory.scaled)
+        if not units.targets_are_inputs:
+            X = units.targets.apply(X, memory and memory.targets)
+        targets = read_only(scaled if units.targets_are_inputs else X)
+        if self.corruption:
+            inputs = memory.inputs if memory else np.empty_like(scaled)
+            for where, rng in self.draws.tiles(INPUTS, n_rows, start, step):
+                self._corrupt(scaled[where], rng, inputs[where])
+        drawn = None
+        if code.draws:
+            tiles = self.draws.tiles(CODES, n_rows, start, step)
+            drawn = np.vstack([code.draw(len(X[where]), rng) for where, rng in tiles])
+        if weights is not None:
+            weights = weights[:, None]
+        return Block(inputs, targets, weights, memory, drawn)
+
+    def _corrupt(self, scaled, rng, out):
+        """Write into `out`, even if the user's own corruption does not."""
+        corrupted = self.corruption.apply(read_only(scaled), rng, out)
+        if corrupted is not None and corrupted is not out:
+            out[...] = corrupted
+
+    def _code_penalty(self, theta, rows, step=0):
+        """Return the mean statistic of the codes, by a pass, and its penalty."""
+        code = self.model.code
+        if not code.penalises:
+            return None, 0.0
+        (total,) = self._sum(self._statistics, theta, rows, step=step)
+        mean = total / rows.weight_sum()
+        return mean, code.penalty(mean)
+
+    def _statistics(self, theta, rows):
+        run(rows.workspace.calls(0, theta, rows.inputs)[0])
+        encoded = rows.workspace.traces[0].outputs[-1][1]
+        return [self.model.code.sum_of_statistics(encoded, rows.weights)]
+
+    def _take(self, n_rows):
         """Return an idle workspace or a new one; give it back to `_idle` after use."""
-        n_rows = min(n_rows, self.block_rows)
         try:
-            workspace = self._idle.pop()
+            return self._idle.setdefault(n_rows, []).pop()
         except IndexError:
-            return self._new_workspace(n_rows)
-        long_enough = len(workspace.inputs) >= n_rows
-        return workspace if long_enough else self._new_workspace(n_rows)
-
-    def _new_workspace(self, n_rows):
-        return Workspace(self.model, n_rows, self.dtype, bool(self.corruption))
-
-    def _rng_of_piece(self, number, step=None):
-        """Return what draws the noise of one piece of the rows, in a step if any."""
-        if self.corruption is None:
-            return None
-        key = [self._seed, number]
-        if step is not None:
-            key.append(step)
-        return np.random.Generator(np.random.SFC64(np.random.SeedSequence(key)))
-
-
-def _weighted_sum(statistic, weights):
-    if weights is not None:
-        statistic = statistic * np.reshape(weights, (-1, 1))
-    return statistic.sum(axis=0, dtype=np.float64)
+            corrupted = self.corruption is not None
+            return Workspace(self.model, n_rows, self.dtype, corrupted)

@@ -1,17 +1,52 @@
-"""Small objects that a parameter takes where a name or a number is not enough."""
+"""Parameters, and the small objects that some take where a name is not enough."""
+
+from dataclasses import field
+from numbers import Integral, Real
+from typing import Any
 
 from sklearn.base import BaseEstimator
 
+from ._compat import Interval
 
-class Option(BaseEstimator):
-    """What describes a choice: a loss, a solver, a kind of noise, a layer.
+# What numbers among the parameters may be.
+AT_LEAST_1 = Interval(Integral, 1, None, closed="left")
+NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
+POSITIVE = Interval(Real, 0, None, closed="neither")
+SHARE = Interval(Real, 0, 1, closed="left")
+FRACTION = Interval(Real, 0, 1, closed="neither")
 
-    An option holds what its constructor got and nothing else, so that scikit-learn can
-    clone and print it, and a search can reach into it (``solver__beta_1``). Two are
-    equal if they have the same type and parameters. Parameters are checked in `fit`.
+
+def parameter(default: Any, *allowed: Any) -> Any:
+    """Return the field of a dataclass: a parameter, its default, what it may be.
+
+    In a subclass, another default alone leaves what it may be.
+    """
+    return field(default=default, metadata={"allowed": list(allowed)})
+
+
+class Parameters(BaseEstimator):
+    """Base class of what is made from parameters: a dataclass with such fields.
+
+    It holds what its constructor got and nothing else, so that scikit-learn can clone
+    and print it, and a search can reach into it. Parameters are checked in `fit`.
     """
 
-    _parameter_constraints: dict = {}
+    @property
+    def _parameter_constraints(self):
+        """What scikit-learn checks parameters by."""
+        return {
+            field.name: field.metadata["allowed"]
+            for base in reversed(type(self).__mro__)
+            for field in vars(base).get("__dataclass_fields__", {}).values()
+            if "allowed" in field.metadata
+        }
+
+
+class Option(Parameters):
+    """What describes a choice: a loss, a solver, a kind of noise, a layer.
+
+    Two are equal if they have the same type and parameters.
+    """
 
     def __init_subclass__(cls, **kwargs):
         """Let nothing be routed to an option, whatever its methods are called."""

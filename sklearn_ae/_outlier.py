@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from math import inf
 from numbers import Real
 
@@ -15,18 +15,17 @@ from ._calibration import Calibration, fence, share_outside
 from ._choices import LEAST_ASIDE, LEAST_TO_SPLIT
 from ._compat import Interval, in_output_container
 from ._corruption import Corruption
-from ._layers import Layer
-from ._losses import Loss
+from ._options import parameter
 from ._parameters import Names
 from ._rows import block_length
 from ._scores import PARTS, CombinedScore
-from ._stopping import Solver
 from ._threads import Sharing
 
 # After `partial_fit`, fewer rows say too little about what is normal.
 LEAST_TO_JUDGE = 50
 
 
+@dataclass(repr=False, eq=False)
 class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
     r"""Find rows that are unlike the training rows.
 
@@ -168,78 +167,21 @@ loss_curve_, validation_loss_curve_ :
     area error
     """
 
-    def __init__(
-        self,
-        n_components: int | float | str = "auto",
-        *,
-        contamination: float | str = "auto",
-        score_parts: str | dict[str, float] = "auto",
-        hidden_layer_sizes: int | Sequence[int | Layer] = (64, 64),
-        activation: str = "tanh",
-        linear_path: bool = True,
-        code_activation: str = "identity",
-        output_activation: str = "auto",
-        loss: str | Loss = "squared_error",
-        noise: float | str | Corruption | None = "auto",
-        alpha: float | str = "auto",
-        l1_ratio: float = 0.0,
-        scaling: str | None = "auto",
-        solver: str | Solver = "auto",
-        batch_size: int | str = "auto",
-        learning_rate: str = "cosine",
-        learning_rate_init: float | str = "auto",
-        max_iter: int = 50,
-        tol: float = 1e-4,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 20,
-        warm_start: bool = False,
-        shuffle: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: bool | int = 0,
-    ) -> None:
-        self.n_components = n_components
-        self.contamination = contamination
-        self.score_parts = score_parts
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.linear_path = linear_path
-        self.code_activation = code_activation
-        self.output_activation = output_activation
-        self.loss = loss
-        self.noise = noise
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.scaling = scaling
-        self.solver = solver
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.tol = tol
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.verbose = verbose
-
-    _parameter_constraints = {
-        **BaseAutoencoder._parameter_constraints,
-        "contamination": [
-            Names("auto"),
-            Interval(Real, 0, 0.5, closed="right"),
-        ],
-        "scaling": [Names("auto", "global", "per_feature"), None],
-        "score_parts": [Names("auto", "loss"), dict],
-    }
+    _: KW_ONLY
+    contamination: float | str = parameter(
+        "auto", Names("auto"), Interval(Real, 0, 0.5, closed="right")
+    )
+    score_parts: str | dict[str, float] = parameter("auto", Names("auto", "loss"), dict)
+    activation: str = "tanh"
+    noise: float | str | Corruption | None = "auto"
+    alpha: float | str = "auto"
+    scaling: str | None = parameter(
+        "auto", Names("auto", "global", "per_feature"), None
+    )
+    max_iter: int = 50
 
     _calibrates = True
-    _score: CombinedScore | None = None
-    _calibration: Calibration | None = None
-    offset_: float
-    calibration_scores_: np.ndarray | None
+    _score = _calibration = None
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return the score of each row: higher is more normal.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from difflib import get_close_matches
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from ._activations import ACTIVATIONS
 from ._compat import Interval, InvalidParameterError, RealNotInt, StrOptions
@@ -15,20 +15,23 @@ from ._corruption import Corruption, GaussianNoise
 from ._layers import Layer
 from ._lbfgs import LBFGS
 from ._losses import LOSSES, Huber, Loss
-from ._options import Option
+from ._options import (
+    AT_LEAST_1,
+    FRACTION,
+    NOT_NEGATIVE,
+    POSITIVE,
+    Option,
+    Parameters,
+    parameter,
+)
 from ._stochastic import SGD, Adam
 from ._stopping import Solver
 
 SOLVERS: dict[str, type[Solver]] = {"lbfgs": LBFGS, "adam": Adam, "sgd": SGD}
 
 # What a name or a number becomes where it is not enough.
-OPTIONS: tuple[tuple[str, type[Option]], ...] = (
-    ("loss", Huber),
-    ("noise", GaussianNoise),
-    ("solver", Adam),
-    ("solver", SGD),
-    ("solver", LBFGS),
-)
+OPTIONS: dict[str, list[type[Option]]] = {"loss": [Huber], "noise": [GaussianNoise]}
+OPTIONS["solver"] = [*SOLVERS.values()]
 
 # What other libraries call it.
 SYNONYMS = {
@@ -56,85 +59,47 @@ class Names(StrOptions):
         return f"a str among {{{', '.join(map(repr, self.names))}}}"
 
 
-class AutoencoderParameters(BaseEstimator):
+@dataclass(repr=False, eq=False)
+class AutoencoderParameters(Parameters):
     """What the user chooses; `AutoencoderTransformer` says what it means.
 
-    Each estimator has a constructor of its own, with its own defaults. Nothing is
-    checked before `fit`, as scikit-learn has it.
+    Nothing is checked before `fit`, as scikit-learn has it.
     """
 
-    n_components: int | float | str
-    hidden_layer_sizes: int | Sequence[int | Layer]
-    activation: str
-    linear_path: bool
-    code_activation: str
-    output_activation: str
-    loss: str | Loss
-    noise: float | str | Corruption | None
-    alpha: float | str
-    l1_ratio: float
-    scaling: str | None
-    solver: str | Solver
-    batch_size: int | str
-    learning_rate: str
-    learning_rate_init: float | str
-    max_iter: int
-    tol: float
-    early_stopping: bool | str
-    validation_fraction: float
-    n_iter_no_change: int
-    warm_start: bool
-    shuffle: bool
-    random_state: int | np.random.RandomState | None
-    verbose: bool | int
+    n_components: int | float | str = parameter(
+        "auto", AT_LEAST_1, Interval(RealNotInt, 0, 1, closed="neither"), Names("auto")
+    )
+    _: KW_ONLY
+    hidden_layer_sizes: int | Sequence[int | Layer] = parameter(
+        (64, 64), "array-like", AT_LEAST_1
+    )
+    activation: str = parameter("auto", Names("auto", *ACTIVATIONS))
+    linear_path: bool = parameter(True, "boolean")
+    code_activation: str = parameter("identity", Names(*ACTIVATIONS))
+    output_activation: str = parameter("auto", Names("auto", "exp", *ACTIVATIONS))
+    loss: str | Loss = parameter("squared_error", Names(*LOSSES), Loss)
+    noise: float | str | Corruption | None = parameter(
+        None, NOT_NEGATIVE, Names("auto"), Corruption, None
+    )
+    alpha: float | str = parameter(0.0, NOT_NEGATIVE, Names("auto"))
+    l1_ratio: float = parameter(0.0, Interval(Real, 0, 1, closed="both"))
+    scaling: str | None = parameter("global", Names("global", "per_feature"), None)
+    solver: str | Solver = parameter("auto", Names("auto", "svd", *SOLVERS), Solver)
+    batch_size: int | str = parameter("auto", AT_LEAST_1, Names("auto"))
+    learning_rate: str = parameter("cosine", Names("constant", "adaptive", "cosine"))
+    learning_rate_init: float | str = parameter("auto", POSITIVE, Names("auto"))
+    max_iter: int = parameter(200, AT_LEAST_1)
+    tol: float = parameter(1e-4, NOT_NEGATIVE)
+    early_stopping: bool | str = parameter("auto", "boolean", Names("auto"))
+    validation_fraction: float = parameter(0.1, FRACTION)
+    n_iter_no_change: int = parameter(20, AT_LEAST_1)
+    warm_start: bool = parameter(False, "boolean")
+    shuffle: bool = parameter(True, "boolean")
+    random_state: int | np.random.RandomState | None = parameter(None, "random_state")
+    verbose: bool | int = parameter(0, "verbose")
 
     # Whether rows set aside are for a threshold rather than for stopping.
     _calibrates = False
-
-    _parameter_constraints: dict = {
-        "n_components": [
-            Interval(Integral, 1, None, closed="left"),
-            Interval(RealNotInt, 0, 1, closed="neither"),
-            Names("auto"),
-        ],
-        "hidden_layer_sizes": [
-            "array-like",
-            Interval(Integral, 1, None, closed="left"),
-        ],
-        "activation": [Names("auto", *ACTIVATIONS)],
-        "linear_path": ["boolean"],
-        "code_activation": [Names(*ACTIVATIONS)],
-        "output_activation": [Names("auto", "exp", *ACTIVATIONS)],
-        "loss": [Names(*LOSSES), Loss],
-        "noise": [
-            Interval(Real, 0, None, closed="left"),
-            Names("auto"),
-            Corruption,
-            None,
-        ],
-        "alpha": [Interval(Real, 0, None, closed="left"), Names("auto")],
-        "l1_ratio": [Interval(Real, 0, 1, closed="both")],
-        "scaling": [Names("global", "per_feature"), None],
-        "solver": [Names("auto", "svd", *SOLVERS), Solver],
-        "batch_size": [
-            Interval(Integral, 1, None, closed="left"),
-            Names("auto"),
-        ],
-        "learning_rate": [Names("constant", "adaptive", "cosine")],
-        "learning_rate_init": [
-            Interval(Real, 0, None, closed="neither"),
-            Names("auto"),
-        ],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "early_stopping": ["boolean", Names("auto")],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "warm_start": ["boolean"],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "verbose": ["verbose"],
-    }
 
     def set_params(self, **params):
         """Set parameters, also those of the objects among them.
@@ -158,17 +123,15 @@ class AutoencoderParameters(BaseEstimator):
         for key in params:
             name, _, nested = key.partition("__")
             value = params.get(name, getattr(self, name, None))
-            if nested and not isinstance(value, Option):
-                self._refuse_nested(key, name, nested, value)
+            for option in OPTIONS.get(name, []):
+                if nested in option._get_param_names() and not isinstance(
+                    value, Option
+                ):
+                    raise ValueError(
+                        f"{key} is a parameter of an object: {name}={option.__name__}()"
+                        f" has to come first, here {name} is {value!r}."
+                    )
         return super().set_params(**params)
-
-    def _refuse_nested(self, key, name, nested, value):
-        for parameter, option in OPTIONS:
-            if parameter == name and nested in option._get_param_names():
-                raise ValueError(
-                    f"{key} is a parameter of an object: {name}={option.__name__}() "
-                    f"has to come first, here {name} is {value!r}."
-                )
 
     def _validate_params(self):
         """Check each parameter by itself; say what may have been meant by a name."""
@@ -180,17 +143,13 @@ class AutoencoderParameters(BaseEstimator):
             raise InvalidParameterError(f"{error}{hint}") from None
         sizes = self.hidden_layer_sizes
         layers = sizes if isinstance(sizes, Sequence) else ()
-        for value in (*self.get_params(deep=False).values(), *layers):
+        for value in (*vars(self).values(), *layers):
             if isinstance(value, Option):
                 value._validate_params()
 
     def _hint(self, parameter):
-        options = [
-            name
-            for constraint in self._parameter_constraints[parameter]
-            if isinstance(constraint, Names)
-            for name in constraint.names
-        ]
+        allowed = self._parameter_constraints[parameter]
+        options = [n for rule in allowed if isinstance(rule, Names) for n in rule.names]
         value = getattr(self, parameter)
         if not isinstance(value, str):
             return ""

@@ -91,10 +91,14 @@ class Rows:
         return len(self) * self.n_features * self._X.itemsize
 
     def take(self, positions):
-        """Return the rows at some positions among these."""
+        """Return the rows at some positions among these, numbers or a slice."""
         if self._indices is not None:
             positions = self._indices[positions]
-        return Rows(self._X, self._sample_weight, positions, self.dtype)
+        if not isinstance(positions, slice):
+            return Rows(self._X, self._sample_weight, positions, self.dtype)
+        weights = self._sample_weight
+        weights = None if weights is None else weights[positions]
+        return Rows(self._X[positions], weights, dtype=self.dtype)
 
     def spread(self, n):
         """Return `n` of these rows, at equal distances."""
@@ -138,15 +142,7 @@ class Rows:
     def pieces(self, length):
         """Yield these rows in pieces of `length`; the last may have fewer."""
         for start in range(0, len(self), length):
-            where = slice(start, start + length)
-            if self._indices is not None:
-                yield Rows(
-                    self._X, self._sample_weight, self._indices[where], self.dtype
-                )
-            else:
-                weights = self._sample_weight
-                weights = None if weights is None else weights[where]
-                yield Rows(self._X[where], weights, dtype=self.dtype)
+            yield self.take(slice(start, start + length))
 
     def blocks(self, length, buffer=None):
         """Yield (rows, weights or None), arrays both, block by block.

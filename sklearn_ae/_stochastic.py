@@ -2,65 +2,21 @@
 
 from dataclasses import dataclass
 from math import cos, isfinite, pi, sqrt
-from numbers import Real
 from typing import ClassVar
 
 import numpy as np
 
-from ._compat import Interval
+from ._options import POSITIVE, SHARE, parameter
 from ._stopping import Outcome, Solver, Tracker
 
 # So many parameters, with their gradient and moments, fit into a core's own cache.
 ADAM_CHUNK = 32_768
 
+# Below this, learning_rate="adaptive" does not lower it any more.
+LEAST_RATE = 1e-6
+
 # 200 steps take a moment that only decays down by 0.9^200, about 1e-9.
 FLUSH_INTERVAL = 200
-
-# What the parameters of the solvers may be.
-SHARE = Interval(Real, 0, 1, closed="left")
-POSITIVE = Interval(Real, 0, None, closed="neither")
-
-
-@dataclass
-class Schedule:
-    """The learning rate over time.
-
-    Attributes
-    ----------
-    kind : {"constant", "adaptive", "cosine"}
-        "adaptive" divides by 5 whenever training stalls, until 1e-6 is reached;
-        "cosine" falls along half a period to 0 after `n_epochs` (Loshchilov & Hutter
-        2017, "SGDR", eq. 5, without restarts), and is not cut short when training
-        stalls.
-
-    initial : float
-        The rate at the start.
-
-    n_epochs : int
-        The length of "cosine".
-    """
-
-    kind: str
-    initial: float
-    n_epochs: int = 1
-
-    @property
-    def anneals(self):
-        """Whether the rate falls to 0 in a fixed number of epochs."""
-        return self.kind == "cosine"
-
-    def rate(self, epoch):
-        """Return the rate in an epoch, counted from 0."""
-        if self.anneals:
-            return self.initial * (1 + cos(pi * epoch / self.n_epochs)) / 2
-        return self.initial
-
-    def lower(self):
-        """Lower an adaptive rate; return whether there is a point in going on."""
-        if self.kind != "adaptive" or self.initial <= 1e-6:
-            return False
-        self.initial /= 5
-        return True
 
 
 class Stochastic(Solver):
@@ -122,25 +78,29 @@ class Stochastic(Solver):
             weight_sum += weight
         return total / weight_sum
 
-    def minimize(self, problem, theta, stopping, schedule):
+    def minimize(self, problem, theta, stopping, rate, schedule):
         tracker = Tracker(stopping, theta)
         theta = theta.copy()
         state = self.start(theta)
-        outcome = Outcome.ANNEALED if schedule.anneals else Outcome.MAX_ITER
+        anneals, initial = schedule == "cosine", rate
+        outcome = Outcome.ANNEALED if anneals else Outcome.MAX_ITER
         try:
             # A pass over all rows, needed only where its result decides.
             value = None if stopping.validate else problem.value(theta)
             tracker.start(theta, value)
             for epoch in range(stopping.max_iter):
+                if anneals:
+                    rate = initial * (1 + cos(pi * epoch / stopping.max_iter)) / 2
                 # An epoch's value says most about the parameters it started from.
                 seen = theta if stopping.validate else theta.copy()
-                rate = schedule.rate(epoch)
                 value = self.run_epoch(problem.epoch(), theta, state, rate)
                 reason = tracker.update(seen, value)
-                if reason is Outcome.CONVERGED and schedule.anneals:
+                if reason is Outcome.CONVERGED and anneals:
                     # Noise of a rate still high hides the progress that is to come.
                     continue
-                if reason and reason.converged and schedule.lower():
+                lowers = schedule == "adaptive" and rate > LEAST_RATE
+                if reason and reason.converged and lowers:
+                    rate /= 5
                     tracker.be_patient_again()
                 elif reason:
                     outcome = reason
@@ -169,18 +129,12 @@ class Adam(Stochastic):
         Longer gradients are shortened to this Euclidean norm.
     """
 
-    beta_1: float = 0.9
-    beta_2: float = 0.999
-    epsilon: float = 1e-8
-    clip_norm: float | None = None
+    beta_1: float = parameter(0.9, SHARE)
+    beta_2: float = parameter(0.999, SHARE)
+    epsilon: float = parameter(1e-8, POSITIVE)
+    clip_norm: float | None = parameter(None, POSITIVE, None)
 
     default_rate = 0.003
-    _parameter_constraints = {
-        "beta_1": [SHARE],
-        "beta_2": [SHARE],
-        "epsilon": [POSITIVE],
-        "clip_norm": [POSITIVE, None],
-    }
 
     def start(self, theta):
         # The paper's moments, divided by 1 - beta: two passes less over the memory.
@@ -243,16 +197,11 @@ class SGD(Stochastic):
         diverges where units are unbounded.
     """
 
-    momentum: float = 0.9
-    nesterov: bool = True
-    clip_norm: float | None = 0.3
+    momentum: float = parameter(0.9, SHARE)
+    nesterov: bool = parameter(True, "boolean")
+    clip_norm: float | None = parameter(0.3, POSITIVE, None)
 
     default_rate = 0.05
-    _parameter_constraints = {
-        "momentum": [SHARE],
-        "nesterov": ["boolean"],
-        "clip_norm": [POSITIVE, None],
-    }
 
     def start(self, theta):
         return {"velocity": np.zeros_like(theta)}

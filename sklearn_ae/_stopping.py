@@ -42,7 +42,7 @@ class Solver(Option):
 
     draws_anew: ClassVar[bool] = False
 
-    def minimize(self, problem, theta, stopping, schedule):
+    def minimize(self, problem, theta, stopping, rate, schedule):
         """Minimise a function.
 
         Parameters
@@ -51,8 +51,13 @@ class Solver(Option):
         theta : ndarray
             Where to start; not modified.
         stopping : Stopping
-        schedule : Schedule
-            The learning rate, for those that have one.
+        rate : float or None
+            The learning rate at the start, for those that have one.
+        schedule : {"constant", "adaptive", "cosine"}
+            What becomes of it: "adaptive" divides by 5 whenever training stalls;
+            "cosine" falls along half a period to 0 after `max_iter` epochs (Loshchilov
+            & Hutter 2017, "SGDR", eq. 5, without restarts), and is not cut short when
+            training stalls.
 
         Returns
         -------
@@ -174,11 +179,8 @@ class Tracker:
         self.history.append(value)
         score = self._score(theta, value)
         if self.rule.callback:
-            self.rule.callback(
-                len(self.history),
-                value,
-                self.validation_history[-1] if self.rule.validate else None,
-            )
+            validated = self.validation_history[-1] if self.rule.validate else None
+            self.rule.callback(len(self.history), value, validated)
         if not (isfinite(value) and isfinite(score)):
             return Outcome.NON_FINITE
         if score < self.best:

@@ -13,7 +13,11 @@ class Stored:
 
     _kinds: ClassVar[dict[str, type]] = {}
 
-    def __init_subclass__(cls):
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        known = Stored._kinds.get(cls.__name__, cls)
+        if known.__module__ != cls.__module__:
+            raise TypeError(f"There is another class {cls.__name__!r}.")
         Stored._kinds[cls.__name__] = cls
 
 

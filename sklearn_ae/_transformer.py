@@ -1,18 +1,11 @@
 """The autoencoder as a transformer."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-
-import numpy as np
+from dataclasses import dataclass
 
 from ._base import BaseAutoencoder
-from ._corruption import Corruption
-from ._layers import Layer
-from ._losses import Loss
-from ._stopping import Solver
 
 
+@dataclass(repr=False, eq=False)
 class AutoencoderTransformer(BaseAutoencoder):
     r"""Reduce dimensions with a neural network that learns to reproduce its input.
 
@@ -265,56 +258,3 @@ class AutoencoderTransformer(BaseAutoencoder):
     >>> print(f"held-out R2: PCA {r2:.2f}, autoencoder {autoencoder.score(X_test):.2f}")
     held-out R2: PCA 0.66, autoencoder 0.80
     """
-
-    def __init__(
-        self,
-        n_components: int | float | str = "auto",
-        *,
-        hidden_layer_sizes: int | Sequence[int | Layer] = (64, 64),
-        activation: str = "auto",
-        linear_path: bool = True,
-        code_activation: str = "identity",
-        output_activation: str = "auto",
-        loss: str | Loss = "squared_error",
-        noise: float | str | Corruption | None = None,
-        alpha: float | str = 0.0,
-        l1_ratio: float = 0.0,
-        scaling: str | None = "global",
-        solver: str | Solver = "auto",
-        batch_size: int | str = "auto",
-        learning_rate: str = "cosine",
-        learning_rate_init: float | str = "auto",
-        max_iter: int = 200,
-        tol: float = 1e-4,
-        early_stopping: bool | str = "auto",
-        validation_fraction: float = 0.1,
-        n_iter_no_change: int = 20,
-        warm_start: bool = False,
-        shuffle: bool = True,
-        random_state: int | np.random.RandomState | None = None,
-        verbose: bool | int = 0,
-    ) -> None:
-        self.n_components = n_components
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.linear_path = linear_path
-        self.code_activation = code_activation
-        self.output_activation = output_activation
-        self.loss = loss
-        self.noise = noise
-        self.alpha = alpha
-        self.l1_ratio = l1_ratio
-        self.scaling = scaling
-        self.solver = solver
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.max_iter = max_iter
-        self.tol = tol
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.n_iter_no_change = n_iter_no_change
-        self.warm_start = warm_start
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.verbose = verbose

@@ -11,7 +11,7 @@ PACKAGE = Path(sklearn_ae.__file__).parent
 
 # A module may import from the floors below its own; `_compat` may be imported by all.
 FLOORS = {
-    "foundations": {"_activations", "_options", "_statistics", "_stored"},
+    "foundations": {"_activations", "_options", "_statistics", "_stored", "_draws"},
     "one idea each": {
         "_losses",
         "_penalties",
@@ -31,7 +31,7 @@ FLOORS = {
     },
     "units and names": {"_scaling", "_parameters"},
     "the autoencoder": {"_linear", "_model", "_input"},
-    "what is minimised, what is chosen": {"_objective", "_choices", "_scores"},
+    "what is chosen, what is minimised": {"_choices", "_objective", "_scores"},
     "fitting": {"_fitting"},
     "estimator": {"_base"},
     "public": {"_transformer", "_outlier", "_selection"},
@@ -60,7 +60,7 @@ def test_imports_point_one_way():
 
 def test_solvers_know_neither_data_nor_networks():
     for solver in ("_lbfgs", "_stochastic"):
-        assert siblings(PACKAGE / f"{solver}.py") == {"_compat", "_stopping"}
+        assert siblings(PACKAGE / f"{solver}.py") == {"_options", "_stopping"}
     assert siblings(PACKAGE / "_stopping.py") == {"_options"}
 
 

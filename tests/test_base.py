@@ -1266,7 +1266,7 @@ BAD_PARAMETERS = [
     ),
     ({"noise": (0.1, 0.2)}, "'noise' .* instance of 'sklearn_ae.Corruption' or None"),
     ({"noise": "much"}, "'noise'"),
-    ({"noise": GaussianNoise(low=0.1)}, "low and high of GaussianNoise must both"),
+    ({"noise": GaussianNoise(low=0.4)}, "low of GaussianNoise must not be above high"),
     ({"noise": GaussianNoise(low=2, high=1)}, "low=2 and high=1"),
     ({"noise": GaussianNoise(-1)}, "'scale' parameter of GaussianNoise"),
     ({"loss": object()}, "loss"),

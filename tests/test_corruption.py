@@ -79,7 +79,7 @@ def test_auto_noise_needs_rows():
         GaussianNoise(-1),
         GaussianNoise("much"),
         GaussianNoise(low=1, high=0.1),
-        GaussianNoise(low=0.1),
+        GaussianNoise(low=0.4),
         GaussianNoise(low=0, high=1),
         GaussianNoise,
     ],

@@ -118,12 +118,3 @@ def test_gradient_of_a_stack(hidden_layer_sizes, linear_path, half, activation):
     steps = 1e-6 * np.eye(x.size).reshape(-1, *x.shape)
     numeric = [(value(theta, x + s) - value(theta, x - s)) / 2e-6 for s in steps]
     assert_allclose(delta_x.ravel(), numeric, rtol=1e-6, atol=1e-8)
-
-
-def test_a_shorter_trace_shares_memory():
-    stack = Network.mirrored(6, (4,), 3, linear_path=True).encoder
-    longer = stack.trace(10, np.float64, backward=True)
-    shorter = stack.trace(4, np.float64, backward=True, within=longer)
-    for (z, a), (long_z, long_a) in zip(shorter.outputs, longer.outputs, strict=True):
-        assert len(z) == len(a) == 4
-        assert np.shares_memory(z, long_z) and np.shares_memory(a, long_a)

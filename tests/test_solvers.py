@@ -5,7 +5,6 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ae import LBFGS, SGD, Adam, Solver
-from sklearn_ae._stochastic import Schedule
 from sklearn_ae._stopping import Outcome, Problem, Stopping
 
 OPTIMUM = np.array([1.0, -2.0, 0.5])
@@ -43,8 +42,7 @@ def minibatch(
     fun=quadratic, theta=None, solver=None, kind="constant", rate=0.05, **changes
 ):
     theta, rule = np.zeros(3) if theta is None else theta, stopping(**changes)
-    schedule = Schedule(kind, rate, n_epochs=rule.max_iter)
-    return (solver or Adam()).minimize(problem(fun), theta, rule, schedule)
+    return (solver or Adam()).minimize(problem(fun), theta, rule, rate, kind)
 
 
 def lbfgs(fun, theta, **changes):
@@ -119,16 +117,30 @@ def test_nesterov_takes_the_gradient_ahead():
         assert_allclose(ahead, point + 0.7 * velocity, rtol=1e-12)
 
 
+class Recording(SGD):
+    """Keeps the rates of its steps."""
+
+    def start(self, theta):
+        rates.clear()
+        return super().start(theta)
+
+    def step(self, theta, gradient, rate, state):
+        rates.append(rate)
+
+
+rates: list = []
+
+
 def test_schedules():
-    assert Schedule("constant", 0.3).rate(10) == 0.3
-    cosine = Schedule("cosine", 0.4, n_epochs=10)
-    assert_allclose([cosine.rate(e) for e in (0, 5, 10)], [0.4, 0.2, 0], atol=1e-15)
-    adaptive = Schedule("adaptive", 1e-5)
-    assert adaptive.lower()
-    assert_allclose(adaptive.rate(0), 2e-6)
-    assert adaptive.lower()
-    assert not adaptive.lower()
-    assert not Schedule("constant", 1.0).lower()
+    rule = {"solver": Recording(), "rate": 0.4, "max_iter": 10}
+    minibatch(**rule)
+    assert_allclose(rates, 0.4)
+    minibatch(kind="cosine", **rule)
+    assert_allclose(rates, 0.2 * (1 + np.cos(np.pi * np.arange(10) / 10)))
+    minibatch(kind="adaptive", n_iter_no_change=2, **rule)
+    assert_allclose(rates, 0.4 / 5 ** (np.arange(10) // 2))
+    minibatch(kind="adaptive", n_iter_no_change=1, **rule | {"rate": 2e-6})
+    assert_allclose(rates, [2e-6, 4e-7])
 
 
 @pytest.mark.parametrize("nesterov", [False, True])
@@ -192,8 +204,7 @@ def diverging(theta):
 def test_validation_spares_passes_over_all_rows():
     without_value = Problem(None, None, lambda: [(quadratic, 1.0)])
     rule = stopping(max_iter=3, validate=lambda theta: quadratic(theta)[0])
-    schedule = Schedule("constant", 0.05)
-    solution = Adam().minimize(without_value, np.zeros(3), rule, schedule)
+    solution = Adam().minimize(without_value, np.zeros(3), rule, 0.05, "constant")
     assert solution.n_iter == 3
 
 
@@ -293,8 +304,7 @@ def test_callback_hears_of_every_iteration(solver):
 def test_solvers_have_no_state_of_their_own():
     for solver in (Adam(), SGD(), LBFGS()):
         before = dict(vars(solver))
-        schedule = Schedule("constant", 0.05)
-        solver.minimize(problem(quadratic), np.zeros(3), stopping(), schedule)
+        solver.minimize(problem(quadratic), np.zeros(3), stopping(), 0.05, "constant")
         assert vars(solver) == before
 
 
@@ -303,4 +313,4 @@ def test_a_solver_without_its_methods_says_which():
         pass
 
     with pytest.raises(TypeError, match="Incomplete must define 'minimize'"):
-        Incomplete().minimize(None, None, None, None)
+        Incomplete().minimize(None, None, None, None, None)

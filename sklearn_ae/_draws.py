@@ -1,0 +1,57 @@
+"""What is drawn in training: one function of position, or one stream."""
+
+import numpy as np
+
+# Rows that are drawn for together.
+TILE = 1024
+
+# What draws are for. Each kind has numbers of its own, whatever else is drawn.
+STEPS, INPUTS, CODES = range(3)
+
+
+class Draws:
+    """Random numbers that depend on a seed, and not on blocks, threads or workers.
+
+    A pass over all rows draws for tiles of 1,024 row *positions*, the same each time,
+    so that a minimiser sees one function. Minibatches draw from one stream for each
+    kind, as a new generator takes as long as a small step.
+
+    Parameters
+    ----------
+    seed : int
+    places : dict, optional
+        Where streams have come to, from `places`.
+    """
+
+    def __init__(self, seed, places=None):
+        self._seed = seed
+        self._streams = {kind: self._generator(kind) for kind in (STEPS, INPUTS, CODES)}
+        for kind, place in (places or {}).items():
+            self._streams[kind].bit_generator.state = place
+
+    def stream(self, kind):
+        """Return the generator that all minibatches draw from."""
+        return self._streams[kind]
+
+    def tiles(self, kind, n_rows, start=None, step=0):
+        """Yield (slice, generator) for each tile of `n_rows` rows from `start` on.
+
+        `start` is the first position of a tile; without it, all rows are one tile and
+        draw from the stream. Steps other than 0 draw anew.
+        """
+        if start is None:
+            yield slice(None), self._streams[kind]
+            return
+        for first in range(0, n_rows, TILE):
+            tile = (start + first) // TILE
+            yield slice(first, first + TILE), self._generator(kind, tile + 1, step)
+
+    def places(self):
+        """Return where streams have come to, as numbers and arrays."""
+        streams = self._streams.items()
+        return {kind: stream.bit_generator.state for kind, stream in streams}
+
+    def _generator(self, *key):
+        # Always four numbers: shorter keys are the same as those with zeros behind.
+        key = (self._seed, *key, 0, 0)[:4]
+        return np.random.Generator(np.random.SFC64(np.random.SeedSequence(key)))

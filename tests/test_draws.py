@@ -1,0 +1,214 @@
+"""What is drawn depends on seed and position, and on nothing else."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.datasets import load_iris
+from threadpoolctl import threadpool_limits
+
+from sklearn_ae import AutoencoderTransformer, Corruption, GaussianNoise
+from sklearn_ae._code import Code
+from sklearn_ae._draws import CODES, INPUTS, TILE, Draws
+from sklearn_ae._losses import SquaredError
+from sklearn_ae._model import Model
+from sklearn_ae._network import Network
+from sklearn_ae._objective import Objective
+from sklearn_ae._penalties import ElasticNet
+from sklearn_ae._rows import Rows
+from sklearn_ae._scaling import Scaling, Units
+from sklearn_ae._threads import Sharing, threads
+
+IRIS = load_iris().data
+
+
+def numbers(draws, kind, n_rows, start=0, step=0):
+    tiles = draws.tiles(kind, n_rows, start, step)
+    lengths = [(len(range(n_rows)[where]), rng) for where, rng in tiles]
+    return np.concatenate([rng.uniform(size=length) for length, rng in lengths])
+
+
+def test_tiles_are_by_position():
+    whole = numbers(Draws(3), INPUTS, 3 * TILE + 10)
+    assert_array_equal(numbers(Draws(3), INPUTS, 3 * TILE + 10), whole)
+    assert_array_equal(numbers(Draws(3), INPUTS, TILE, start=TILE), whole[TILE:][:TILE])
+    assert_array_equal(numbers(Draws(3), INPUTS, 5), whole[:5])
+    assert len(np.unique(whole)) == len(whole)
+
+
+def test_seeds_kinds_and_steps_are_different():
+    first = numbers(Draws(3), INPUTS, 100)
+    others = [
+        numbers(Draws(4), INPUTS, 100),
+        numbers(Draws(3), CODES, 100),
+        numbers(Draws(3), INPUTS, 100, step=1),
+        numbers(Draws(3), INPUTS, 100, start=TILE),
+        Draws(3).stream(INPUTS).uniform(size=100),
+        Draws(3).stream(CODES).uniform(size=100),
+    ]
+    drawn = np.concatenate([first, *others])
+    assert len(np.unique(drawn)) == len(drawn)
+
+
+def test_streams_go_on_from_their_places():
+    draws = Draws(3)
+    draws.stream(INPUTS).normal(size=7)
+    resumed = Draws(3, draws.places())
+    for kind in (INPUTS, CODES):
+        expected = draws.stream(kind).normal(size=5)
+        assert_array_equal(resumed.stream(kind).normal(size=5), expected)
+
+
+class Noisy(Code):
+    """Codes are moved by what is drawn for each row."""
+
+    draws = True
+
+    def draw(self, n_rows, rng):
+        return rng.normal(size=(n_rows, 2))
+
+    def forward(self, encoded, weights, drawn):
+        return encoded + drawn, 0.0
+
+
+class Penalised(Code):
+    """The mean square of each unit should be 1, rows should be short, all at once."""
+
+    penalises = True
+
+    def statistic(self, encoded):
+        return encoded**2
+
+    def penalty(self, mean):
+        return float(((mean - 1) ** 2).sum())
+
+    def penalty_gradient(self, encoded, mean):
+        return 4 * (mean - 1) * encoded
+
+    def forward(self, encoded, weights, drawn):
+        cost = np.abs(encoded) if weights is None else weights * np.abs(encoded)
+        return encoded, float(cost.sum())
+
+    def backward(self, encoded, delta, weights, drawn, factor, out):
+        out += factor * (1 if weights is None else weights) * np.sign(encoded)
+
+
+class Halved(Code):
+    """The encoder returns twice as many numbers; a code is the product of two."""
+
+    def encoder_width(self, n_components):
+        return 2 * n_components
+
+    def center(self, encoded):
+        return encoded[:, :2] * encoded[:, 2:]
+
+    def forward(self, encoded, weights, drawn):
+        return self.center(encoded), 0.0
+
+    def backward(self, encoded, delta, weights, drawn, factor, out):
+        out[:, :2] = delta * encoded[:, 2:]
+        out[:, 2:] = delta * encoded[:, :2]
+
+
+def make_objective(code=None, *, n_features=5, **options):
+    code = code or Code()
+    width = code.encoder_width(2)
+    network = Network.mirrored(n_features, (4,), 2, linear_path=True)
+    if width != 2:
+        network = Network.mirrored(n_features, (4,), 2, encoder_width=width)
+    scaling = Scaling(np.zeros(n_features), np.ones(()))
+    units = Units.of(scaling, SquaredError(), False)
+    model = Model(network, SquaredError(), units, code)
+    rng = np.random.RandomState(0)
+    theta = rng.normal(scale=0.5, size=network.n_parameters)
+    return Objective(model, ElasticNet(), np.float64, **options), theta
+
+
+@pytest.mark.parametrize("code", [Code(), Noisy(), Penalised()], ids=["-", "n", "p"])
+@pytest.mark.parametrize("noise", [None, GaussianNoise(0.5)])
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+@pytest.mark.parametrize("block_rows", [7, 1024, 2500, 0])
+def test_a_pass_does_not_depend_on_blocks_and_threads(
+    code, noise, n_threads, block_rows
+):
+    rows = Rows(np.random.RandomState(1).normal(size=(3000, 5)))
+    whole, theta = make_objective(code, corruption=noise)
+    value, gradient = whole.value_and_gradient(theta, rows)
+    limits = threadpool_limits(n_threads, user_api="blas")
+    with limits, threads(Sharing.ROWS) as map_pieces:
+        options = {"block_rows": block_rows, "map": map_pieces, "corruption": noise}
+        blocks, _ = make_objective(code, **options)
+        part_value, part_gradient = blocks.value_and_gradient(theta, rows)
+        assert_allclose(blocks.value(theta, rows), value, rtol=1e-12)
+    assert_allclose(part_value, value, rtol=1e-12)
+    assert_allclose(part_gradient, gradient, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("code", [Noisy(), Penalised(), Halved()], ids=repr)
+@pytest.mark.parametrize("block_rows", [0, 5])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_gradient_with_a_code(code, block_rows, weighted):
+    rng = np.random.RandomState(1)
+    weights = rng.uniform(0.5, 2, size=12) if weighted else None
+    rows = Rows(rng.normal(size=(12, 5)), weights)
+    objective, theta = make_objective(code, block_rows=block_rows)
+    value, gradient = objective.value_and_gradient(theta, rows)
+    gradient = gradient.copy()
+    assert_allclose(objective.value(theta, rows), value, rtol=1e-12)
+    steps = 1e-6 * np.eye(len(theta))
+    ends = [
+        (objective.value(theta + s, rows), objective.value(theta - s, rows))
+        for s in steps
+    ]
+    numeric = np.array([(up - down) / 2e-6 for up, down in ends])
+    error = np.linalg.norm(gradient - numeric) / np.linalg.norm(numeric)
+    assert error < 1e-6
+
+
+def test_validation_measures_no_penalty_but_what_codes_cost():
+    rows = Rows(np.random.RandomState(1).normal(size=(30, 5)))
+    objective, theta = make_objective(Penalised())
+    views, model = objective.model.network.views(theta), objective.model
+    encoded = model.encode(views, rows.array())
+    loss = np.square(model.raw(views, rows.array()) - rows.array()).mean()
+    cost = np.abs(encoded).sum() / rows.array().size
+    assert_allclose(objective.mean_loss(theta, rows), loss + cost)
+    penalty = ((np.square(encoded).mean(axis=0) - 1) ** 2).sum()
+    assert_allclose(objective.value(theta, rows), loss + cost + penalty)
+
+
+class Recorder(Corruption):
+    """Returns new arrays, which are as good as `out`."""
+
+    def apply(self, X, rng, out):
+        return X + rng.normal(size=X.shape)
+
+
+def test_steps_draw_anew_and_passes_do_not():
+    rows = Rows(np.random.RandomState(1).normal(size=(50, 5)))
+    for noise in (GaussianNoise(0.5), Recorder()):
+        for block_rows in (0, 8):
+            options = {"corruption": noise, "block_rows": block_rows}
+            objective, theta = make_objective(**options)
+            first, second = (objective.value(theta, rows) for _ in range(2))
+            assert first == second
+            (fun, _), (other, _) = (
+                next(objective.minibatches(rows, 50)) for _ in range(2)
+            )
+            values = [fun(theta)[0], fun(theta)[0], other(theta)[0], first]
+            assert len(set(values)) == 4
+
+
+def test_partial_fit_goes_on_in_its_stream():
+    """Noise does not begin again with each call."""
+    params = {"noise": 0.5, "shuffle": False, "batch_size": 150, "random_state": 0}
+    estimator = AutoencoderTransformer(2, hidden_layer_sizes=(4,), **params)
+    seeds, places = [], []
+    for _ in range(3):
+        estimator.partial_fit(IRIS)
+        seeds.append(estimator._fitted.seed)
+        state = estimator._fitted.places[INPUTS]["state"]["state"]
+        places.append(tuple(state))
+    assert len(set(seeds)) == 1
+    assert len(set(places)) == 3
+    # A fit draws a seed of its own, and the next pass another.
+    assert estimator.fit(IRIS)._fitted.seed is None
