@@ -154,8 +154,7 @@ def train(fitted, training, aside, rng, map_pieces):
     ValueError
         If the loss is not finite at the parameters that it starts from.
     """
-    choices = fitted.choices
-    draws = Draws(int(rng.randint(2**31)) if choices.noise else 0)
+    choices, draws = fitted.choices, Draws(int(rng.randint(2**31)))
     validation = aside if choices.early_stopping else None
     model, rows, validation = _scaled_ahead(fitted, training, validation)
     objective = _objective(fitted, model, draws, map_pieces)
@@ -225,7 +224,7 @@ def train_once(fitted, rows, rng, map_pieces):
     few = rows.spread(choices.batch_size)
     mean_loss = model.mean_loss_of_predicting(fitted.mean, few.array())
     most = DIVERGED * max(mean_loss, NO_RESIDUAL ** (model.loss.degree or 2))
-    seed = fitted.seed or (int(rng.randint(2**31)) if choices.noise else 0)
+    seed = int(rng.randint(2**31)) if fitted.seed is None else fitted.seed
     draws = Draws(seed, fitted.places)
     model, rows, few = _scaled_ahead(fitted, rows, few)
     objective = _objective(fitted, model, draws, map_pieces)

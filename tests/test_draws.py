@@ -212,3 +212,14 @@ def test_partial_fit_goes_on_in_its_stream():
     assert len(set(places)) == 3
     # A fit draws a seed of its own, and the next pass another.
     assert estimator.fit(IRIS)._fitted.seed is None
+
+
+def test_the_seed_is_always_drawn():
+    """So that what is shuffled does not depend on whether there is noise."""
+    states = []
+    for noise in (None, 0.3):
+        rng = np.random.RandomState(0)
+        params = {"n_components": 2, "hidden_layer_sizes": (4,), "max_iter": 2}
+        AutoencoderTransformer(**params, noise=noise, random_state=rng).fit(IRIS)
+        states.append(rng.uniform())
+    assert states[0] == states[1]
