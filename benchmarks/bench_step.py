@@ -9,13 +9,24 @@ the repetitions) its products alone amount to. "products alone" makes these in a
 
     pip install -e ".[bench]" && python benchmarks/bench_step.py --json step.json
 
-A peer that is not installed is reported and left out.
+With `--before DIR` the package in another checkout takes part as "before", and the
+last column is ours divided by it: the median of the repetitions' ratios, and the ratio
+of the minima.
+
+    git worktree add ../before COMMIT
+    python benchmarks/bench_step.py --before ../before --peers ours --repeats 15
+
+A peer that is not installed is reported and left out; noise is only for ours.
 """
 
 import argparse
+import importlib
 import statistics
+import sys
 import warnings
+from functools import partial
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 from _common import (
@@ -34,33 +45,55 @@ from _common import (
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPRegressor
 
-from sklearn_ae import AutoencoderTransformer
+import sklearn_ae
 
-# (encoder widths, code, batch, rows, epochs of the short and the long training)
+# (encoder widths, code, batch, rows, epochs of the short and the long training, noise)
 CASES = [
-    ((30, 16), 8, 200, 4000, (2, 62)),
-    ((30, 16), 8, 32, 4000, (1, 13)),
-    ((100, 64, 32), 16, 128, 6400, (1, 9)),
-    ((784, 128, 64, 32), 10, 256, 5120, (1, 6)),
-    ((784, 1000, 500, 250), 30, 200, 2000, (1, 5)),
+    ((30, 16), 8, 200, 4000, (2, 62), None),
+    ((30, 16), 8, 32, 4000, (1, 13), None),
+    ((100, 64, 32), 16, 128, 6400, (1, 9), None),
+    ((784, 128, 64, 32), 10, 256, 5120, (1, 6), None),
+    ((784, 1000, 500, 250), 30, 200, 2000, (1, 5), None),
+    ((30, 16), 8, 32, 4000, (1, 13), 0.3),
+    ((100, 64, 32), 16, 128, 6400, (1, 9), 0.3),
+    ((784, 128, 64, 32), 10, 256, 5120, (1, 6), 0.3),
 ]
 
 
-def ours(widths, code, batch, X):
+def ours(widths, code, batch, X, noise=None, package=sklearn_ae):
     def train(n_epochs):
-        AutoencoderTransformer(
+        package.AutoencoderTransformer(
             code,
             hidden_layer_sizes=widths[1:],
             activation="relu",
             linear_path=False,
             early_stopping=False,
             solver="adam",
+            noise=noise,
             batch_size=batch,
             max_iter=n_epochs,
             random_state=0,
         ).fit(X)
 
     return train
+
+
+def package_at(directory):
+    """Return the package of another checkout, beside that which is installed."""
+    installed = {
+        name: sys.modules.pop(name)
+        for name in list(sys.modules)
+        if name.partition(".")[0] == "sklearn_ae"
+    }
+    sys.path.insert(0, str(directory))
+    try:
+        package = importlib.import_module("sklearn_ae")
+    finally:
+        sys.path.pop(0)
+        sys.modules.update(installed)
+    if Path(package.__file__).parents[1] != Path(directory).resolve():
+        raise SystemExit(f"{directory} has no sklearn_ae, but {package.__file__} is.")
+    return package
 
 
 def mlp_regressor(widths, code, batch, X):
@@ -202,12 +235,15 @@ def product_flops(widths, code, batch):
 
 def measure(case, peers, n_repeats):
     """Return the microseconds per step of each repetition by peer, and sgemm's rate."""
-    widths, code, batch, n_rows, (short, long) = case
+    widths, code, batch, n_rows, (short, long), noise = case
     X = np.random.RandomState(0).rand(n_rows, widths[0]).astype(np.float32)
     trainers = {}
     for name, make in peers.items():
         try:
-            trainers[name] = make(widths, code, batch, X)
+            if noise is None:
+                trainers[name] = make(widths, code, batch, X)
+            elif name in ("ours", "before"):
+                trainers[name] = make(widths, code, batch, X, noise)
         except RuntimeError as error:
             # torch.compile needs a compiler.
             print(f"{name}: {str(error).splitlines()[0]}")
@@ -222,22 +258,31 @@ def measure(case, peers, n_repeats):
     return times, statistics.median(rates)
 
 
+def paired(ours, before):
+    ratios = [a / b for a, b in zip(ours, before, strict=True)]
+    return f"{statistics.median(ratios):.3f} ({min(ours) / min(before):.3f})"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--cases", type=int, nargs="*", default=range(len(CASES)))
     parser.add_argument("--peers", nargs="*", default=list(PEERS), choices=PEERS)
+    parser.add_argument("--before", help="a checkout of another version")
     parser.add_argument("--json", help="where to write all measurements")
     options = parser.parse_args()
     warnings.simplefilter("ignore", ConvergenceWarning)
 
     peers = installed({name: PEERS[name] for name in options.peers})
+    if options.before:
+        peers["before"] = partial(ours, package=package_at(options.before))
     report = {**report_header(), "microseconds_per_step": {}}
     rows = []
     for i in options.cases:
-        widths, code, batch, *_ = CASES[i]
+        widths, code, batch, *_, noise = CASES[i]
         times, rate = measure(CASES[i], peers, options.repeats)
         label = "-".join(map(str, (*widths, code))) + f"-..., {batch}"
+        label += "" if noise is None else f", noise {noise}"
         report["microseconds_per_step"][label] = times
         medians = {name: statistics.median(values) for name, values in times.items()}
         share = product_flops(widths, code, batch) / (1e3 * rate * medians["ours"])
@@ -246,8 +291,11 @@ def main():
             for name in peers
         ]
         rows.append([label, *cells, f"{share:.0%}"])
+        if options.before:
+            rows[-1].append(paired(times["ours"], times["before"]))
         print(rows[-1], flush=True)
     columns = ["network, batch", *peers, "ours of sgemm"]
+    columns += ["ours / before"] if options.before else []
     print_table("Median microseconds per step (minimum)", columns, rows)
     write_json(options.json, report)
 

@@ -249,7 +249,7 @@ class BaseAutoencoder(
             self._store(fitted or start)
             self._report_pass(len(rows), perf_counter() - since)
             with threads(Sharing.NOTHING):
-                self._judge_part(rows, rng)
+                self._judge_pass(rows, rng)
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -449,7 +449,7 @@ class BaseAutoencoder(
     def _judge(self, rows, training, aside, rng):
         """Fit what judges rows by the network; nothing here."""
 
-    def _judge_part(self, rows, rng):
+    def _judge_pass(self, rows, rng):
         """Do so after `partial_fit`."""
 
     def _row_scores(self, views, X):

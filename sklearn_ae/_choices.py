@@ -35,7 +35,7 @@ AUTO_NOISE = GaussianNoise(low=0.1, high=1.0)
 AUTO_ALPHA = 0.5
 
 # early_stopping="auto" sets no rows aside, and noise="auto" is no noise, below this.
-LEAST_TO_SPLIT = 64
+LEAST_TO_HOLD_OUT = 64
 
 # Nor does it for a threshold, below so many rows set aside: a p-value can then be below
 # 0.05.
@@ -205,7 +205,7 @@ def _check_goes_on(choices, before):
 def _noise(params, n_rows):
     noise = params.noise
     if noise == "auto":
-        few = n_rows < LEAST_TO_SPLIT or params.solver == "svd"
+        few = n_rows < LEAST_TO_HOLD_OUT or params.solver == "svd"
         return None if few else AUTO_NOISE
     if isinstance(noise, Real):
         noise = GaussianNoise(float(noise))
@@ -337,7 +337,7 @@ def _aside(choices, solver, n_rows, has_validation):
         return 0.0, stops
     if wanted == "auto":
         least = LEAST_ASIDE / fraction if choices.calibrates else 0
-        wanted = n_rows >= max(LEAST_TO_SPLIT, least)
+        wanted = n_rows >= max(LEAST_TO_HOLD_OUT, least)
     if not wanted or solver == "svd":
         return 0.0, False
     if ceil(fraction * n_rows) >= n_rows:

@@ -279,13 +279,14 @@ def _batches(choices, objective, rows, rng):
     return objective.minibatches(rows, choices.batch_size, rng)
 
 
-def _scaled_ahead(fitted, *parts):
+def _scaled_ahead(fitted, rows, others):
     """Scale small data once instead of in every step; returns a model and the rows."""
     model = fitted.model
-    if not model.units.targets_are_inputs or parts[0].nbytes > SCALED_AHEAD_BYTES:
-        return model, *parts
-    scaled = (rows and rows.mapped(model.units.inputs.apply) for rows in parts)
-    return replace(model, units=model.units.of_scaled_rows()), *scaled
+    if not model.units.targets_are_inputs or rows.nbytes > SCALED_AHEAD_BYTES:
+        return model, rows, others
+    scale = model.units.inputs.apply
+    model = replace(model, units=model.units.of_scaled_rows())
+    return model, rows.mapped(scale), others and others.mapped(scale)
 
 
 def _solve_exactly(fitted, rows):

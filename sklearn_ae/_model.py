@@ -43,7 +43,8 @@ class Model:
         theta = self.network.initial_theta(rng, self.units.inputs.location.dtype)
         activation = self.network.decoder.activations[-1]
         # A rectifier leaves positive numbers as they are, or nearly so.
-        if activation.name == "identity" or activation.rectifier:
+        starts = activation.name == "identity" or activation.rectifier
+        if starts and self.network.decoder.layers[-1].bias_shapes == (mean.shape,):
             self.network.intercepts(theta)[-1][:] = self.raw_mean(mean)
         return theta
 

@@ -214,7 +214,8 @@ class Network:
 
         def stack(layers, last, n_inputs):
             functions = (*activations, ACTIVATIONS[last])
-            if not (linear_path and hidden):
+            # A path starts as PCA, which takes a bias for each output beside it.
+            if not (linear_path and hidden and isinstance(hidden[0], Dense)):
                 return Stack(tuple(layers), functions)
             path = Dense(layers[-1].n_outputs, bias=False, n_inputs=n_inputs)
             return Stack(tuple(layers), functions, path)
@@ -268,25 +269,27 @@ class Network:
         return theta
 
     def coefs(self, theta):
-        """Return the weight of each layer, a view.
+        """Return the weight of each layer that has one, a view.
 
         That of a path lies behind the weight of the layer whose output it adds to, so
         the two are one, with a row for each of the inputs of both.
         """
-        coefs, first = [], 0
+        coefs, all_places = [], iter(self._places)
         for stack in self.stacks:
-            places = [places[0][0] for places in self._places[first:]]
-            first += len(stack.maps)
-            for i, layer in enumerate(stack.layers):
-                ends = len(stack.maps) - 1 if layer is stack.layers[-1] else i
-                weight = theta[places[i].start : places[ends].stop]
-                coefs.append(weight.reshape(-1, layer.n_outputs))
+            for layer, places in zip(stack.layers, all_places, strict=False):
+                if layer.weight_shapes:
+                    where, shape = places[0]
+                    coefs.append(theta[where].reshape(shape))
+            if stack.path is not None:
+                path, (_, n_outputs) = next(all_places)[0]
+                coefs[-1] = theta[where.start : path.stop].reshape(-1, n_outputs)
         return coefs
 
     def intercepts(self, theta):
-        """Return the bias of each layer, a view."""
+        """Return the bias of each layer that has one, a view."""
         return [
-            views[i][-1]
+            arrays[-1]
             for stack, views in zip(self.stacks, self.views(theta), strict=True)
-            for i in range(len(stack.layers))
+            for layer, arrays in zip(stack.layers, views, strict=False)
+            if layer.bias_shapes
         ]

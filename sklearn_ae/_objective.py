@@ -11,7 +11,7 @@ from ._draws import CODES, INPUTS, STEPS, TILE, Draws
 from ._layers import run
 from ._model import Model
 from ._penalties import ElasticNet
-from ._rows import block_length, read_only
+from ._rows import added, block_length, read_only
 
 # Least memory of a block: a minibatch should be a single one.
 LEAST_BLOCK_BYTES = 8 * 2**20
@@ -145,6 +145,8 @@ class Objective:
     def __post_init__(self):
         most = objective_block_length(self.model)
         self.block_rows = min(self.block_rows or most, most)
+        last = self.model.network.decoder.activations[-1]
+        self._bounded_output = last.name != "identity"
         # Draws are for whole tiles, so rows are prepared by these.
         self._chunk_rows = self.block_rows
         if self.corruption or self.model.code.draws:
@@ -184,7 +186,7 @@ class Objective:
         raw = decoder.outputs[-1][1]
         if not gradient:
             return [factor * (model.loss.value(targets, raw, weights) + cost)]
-        if model.network.decoder.activations[-1].name != "identity":
+        if self._bounded_output:
             # The loss may write into `raw`, whose values the layer's derivative needs.
             raw = raw.copy()
         loss, delta = model.loss.value_and_gradient(targets, raw, weights)
@@ -273,13 +275,12 @@ class Objective:
         def sums(start, piece):
             total = None
             for block in self._blocks(start, piece, step):
-                part = function(theta, block, **options)
+                values = function(theta, block, **options)
                 if total is None:
-                    # Its own, whatever the next block does to the workspace.
-                    total = [0.0 + value for value in part]
+                    # In arrays of its own, whatever happens to the workspace.
+                    total = [0.0 + value for value in values]
                 else:
-                    for i, value in enumerate(part):
-                        total[i] += value
+                    total = added(total, values)
             return total
 
         return rows.sum(sums, self._chunk_rows, self.map)
@@ -318,10 +319,9 @@ class Objective:
         """
         units, code, n_rows = self.model.units, self.model.code, len(rows)
         X, weights = rows.array(memory and memory.targets), rows.weights()
-        inputs = scaled = units.inputs.apply(X, memory and memory.scaled)
+        inputs = targets = scaled = units.inputs.apply(X, memory and memory.scaled)
         if not units.targets_are_inputs:
-            X = units.targets.apply(X, memory and memory.targets)
-        targets = read_only(scaled if units.targets_are_inputs else X)
+            targets = units.targets.apply(X, memory and memory.targets)
         if self.corruption:
             inputs = memory.inputs if memory else np.empty_like(scaled)
             for where, rng in self.draws.tiles(INPUTS, n_rows, start, step):
@@ -332,7 +332,7 @@ class Objective:
             drawn = np.vstack([code.draw(len(X[where]), rng) for where, rng in tiles])
         if weights is not None:
             weights = weights[:, None]
-        return Block(inputs, targets, weights, memory, drawn)
+        return Block(inputs, read_only(targets), weights, memory, drawn)
 
     def _corrupt(self, scaled, rng, out):
         """Write into `out`, even if the user's own corruption does not."""

@@ -12,7 +12,7 @@ from sklearn.base import OutlierMixin
 
 from ._base import BaseAutoencoder
 from ._calibration import Calibration, fence, share_outside
-from ._choices import LEAST_ASIDE, LEAST_TO_SPLIT
+from ._choices import LEAST_ASIDE, LEAST_TO_HOLD_OUT
 from ._compat import Interval, in_output_container
 from ._corruption import Corruption
 from ._options import parameter
@@ -277,12 +277,12 @@ loss_curve_, validation_loss_curve_ :
         scores = self.score_samples(X)
         if self._calibration is None:
             raise ValueError(
-                "p_values needs rows that the network was not fitted to: X_val, or "
-                "rows that fit has set aside: early_stopping=True before fit, or 'auto'"
-                f" with at least {LEAST_TO_SPLIT} rows, of which validation_fraction "
-                f"are at least {LEAST_ASIDE}; a solver other than 'svd'; and no "
-                f"partial_fit. Got early_stopping={self.early_stopping!r}, solver_="
-                f"{self.solver_!r}."
+                "p_values needs rows that the network was not fitted to, and no "
+                "partial_fit: X_val, or rows that fit has set aside: with a solver "
+                "other than 'svd', and early_stopping=True before fit, or 'auto' with "
+                f"at least {LEAST_TO_HOLD_OUT} rows, of which validation_fraction are "
+                f"at least {LEAST_ASIDE}. Got early_stopping={self.early_stopping!r}, "
+                f"solver_={self.solver_!r}."
             )
         return self._calibration.p_values(scores)
 
@@ -335,7 +335,7 @@ loss_curve_, validation_loss_curve_ :
             self.calibration_scores_ = self._calibration.scores
         self.offset_ = self._threshold(rows, aside)
 
-    def _judge_part(self, rows, rng):
+    def _judge_pass(self, rows, rng):
         if self.n_iter_ <= 1 or len(rows) >= LEAST_TO_JUDGE:
             self._judge(rows, rows, None, rng)
 

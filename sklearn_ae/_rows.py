@@ -1,6 +1,8 @@
 """The rows a fit sees: an array, their weights, and which of them, without copies."""
 
+from functools import reduce
 from math import ceil
+from operator import iadd
 
 import numpy as np
 from sklearn import get_config
@@ -168,12 +170,8 @@ class Rows:
         size = ceil(ceil(len(self) / length) / N_PIECES) * length
         starts = range(0, len(self), size)
         pieces = zip(starts, self.pieces(size), strict=True)
-        results = iter(map(lambda piece: function(*piece), pieces))
-        total = next(results)
-        for result in results:
-            for i, value in enumerate(result):
-                total[i] += value
-        return total
+        results = map(lambda piece: function(*piece), pieces)
+        return reduce(added, results)
 
     def array(self, buffer=None):
         """Return the rows as an array: a view, or gathered into `buffer` if given."""
@@ -189,3 +187,8 @@ class Rows:
             np.copyto(out, in_dtype(self._X[self._indices], self.dtype))
             return out
         return self._X.take(self._indices, axis=0, out=out, mode="clip")
+
+
+def added(total, sums):
+    """Add up lists of numbers and arrays, these in place."""
+    return [iadd(*pair) for pair in zip(total, sums, strict=True)]

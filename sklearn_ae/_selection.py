@@ -15,7 +15,7 @@ def hidden_cells_score(
     X: ArrayLike,
     y: object = None,
     *,
-    n_parts: int = 5,
+    n_folds: int = 5,
     n_rounds: int = 10,
     multioutput: str = "variance_weighted",
     random_state: int | np.random.RandomState | None = 0,
@@ -27,7 +27,7 @@ def hidden_cells_score(
     cell that is hidden cannot be let through: too small a code does not know enough to
     fill the gap, too large a one passes the gap on.
 
-    The cells of X are divided into parts at random. One part at a time is hidden: its
+    The cells of X are divided into folds at random. One fold at a time is hidden: its
     cells start as the mean of the feature's other cells, and are replaced by their
     reconstruction, ``estimator.inverse_transform(estimator.transform(X))``, again and
     again. What is left in the end is compared with the cells.
@@ -45,8 +45,8 @@ def hidden_cells_score(
     y : Ignored
         Not used, present for API consistency by convention.
 
-    n_parts : int, default=5
-        1 / `n_parts` of each feature's cells is hidden at a time.
+    n_folds : int, default=5
+        1 / `n_folds` of each feature's cells is hidden at a time.
 
     n_rounds : int, default=10
         How often hidden cells are replaced. What a network makes of its own guesses
@@ -92,7 +92,7 @@ default="variance_weighted"
     >>> GridSearchCV(PCA(), grid, **rules).fit(X).best_params_
     {'n_components': 3}
     """
-    for name, value, least in (("n_parts", n_parts, 2), ("n_rounds", n_rounds, 1)):
+    for name, value, least in (("n_folds", n_folds, 2), ("n_rounds", n_rounds, 1)):
         if not isinstance(value, Integral) or value < least:
             raise ValueError(
                 f"{name} must be an integer of at least {least}, got {value!r}."
@@ -104,11 +104,11 @@ default="variance_weighted"
         )
     cells = check_array(X, dtype=[np.float64, np.float32], ensure_min_samples=2)
     rng, n_rows = check_random_state(random_state), len(cells)
-    # The same number in each part, so that some of each feature's cells are seen.
-    parts = np.argsort(rng.uniform(size=cells.shape), axis=0) % n_parts
+    # The same number in each fold, so that some of each feature's cells are seen.
+    folds = np.argsort(rng.uniform(size=cells.shape), axis=0) % n_folds
     imputed = np.empty_like(cells)
-    for part in range(min(n_parts, n_rows)):
-        hidden = parts == part
+    for fold in range(min(n_folds, n_rows)):
+        hidden = folds == fold
         means = np.mean(cells, axis=0, where=~hidden)
         filled = np.where(hidden, means, cells)
         for _ in range(n_rounds):

@@ -148,12 +148,15 @@ class Adam(Stochastic):
         second_share = (1 - self.beta_2) / (1 - self.beta_2**n_steps)
         rate = rate * first_share / sqrt(second_share)
         epsilon = self.epsilon / sqrt(second_share)
-        flush = n_steps % FLUSH_INTERVAL == 0
+        moments, flush = (
+            (state["first"], state["second"]),
+            n_steps % FLUSH_INTERVAL == 0,
+        )
         # Piece by piece, so that ten passes read from the cache and not from memory.
         for start in range(0, len(theta), ADAM_CHUNK):
             where = slice(start, start + ADAM_CHUNK)
             p, g = theta[where], gradient[where]
-            first, second = state["first"][where], state["second"][where]
+            first, second = moments[0][where], moments[1][where]
             if flush:
                 _flush(first)
             first *= self.beta_1

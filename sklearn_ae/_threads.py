@@ -44,7 +44,7 @@ def choose_for_decomposition(n_columns):
 
 @contextmanager
 def threads(sharing):
-    """Set up threads; yields what applies a function to parts of a sum, in order.
+    """Set up threads; yields what applies a function to pieces, in order.
 
     That is the built-in `map` or one like it. As many threads are used as BLAS may use
     when the context is entered, so that what limits BLAS limits us: environment

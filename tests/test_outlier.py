@@ -339,7 +339,7 @@ def test_a_few_more_rows_do_not_change_what_is_normal():
     detector.partial_fit(rows[:1])
     assert detector.offset_ == offset
     assert np.mean(detector.predict(rows) == -1) < 0.1
-    with pytest.raises(ValueError, match="no partial_fit"):
+    with pytest.raises(ValueError, match="and no partial_fit"):
         detector.p_values(rows)
 
 

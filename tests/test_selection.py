@@ -224,7 +224,7 @@ class Recorder:
 def test_a_cell_is_not_seen_where_it_is_scored():
     rows = low_rank(23)
     recorder = Recorder()
-    score = hidden_cells_score(recorder, rows, n_parts=4, n_rounds=1)
+    score = hidden_cells_score(recorder, rows, n_folds=4, n_rounds=1)
     hidden = np.array([seen != rows for seen in recorder.seen])
     assert hidden.shape == (4, *rows.shape)
     assert (hidden.sum(axis=0) == 1).all()
@@ -273,7 +273,7 @@ def test_constant_features_are_not_scored():
 
 @pytest.mark.parametrize(
     "params",
-    [{"n_parts": 1}, {"n_parts": 2.0}, {"n_rounds": 0}, {"multioutput": "raw_values"}],
+    [{"n_folds": 1}, {"n_folds": 2.0}, {"n_rounds": 0}, {"multioutput": "raw_values"}],
 )
 def test_bad_parameters_of_hidden_cells(params):
     (name,) = params

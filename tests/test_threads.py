@@ -40,25 +40,25 @@ def blas_threads():
 @pytest.mark.parametrize("sharing", [Sharing.NOTHING, Sharing.ROWS])
 def test_blas_has_one_thread_inside_and_its_own_after(sharing):
     with threadpool_limits(2, user_api="blas"):
-        with threads(sharing) as map_parts:
+        with threads(sharing) as map_pieces:
             assert blas_threads() == {1}
-            assert list(map_parts(lambda i: i * i, range(20))) == [
+            assert list(map_pieces(lambda i: i * i, range(20))) == [
                 i * i for i in range(20)
             ]
         assert blas_threads() == {2}
 
 
 def test_blas_shares_products():
-    with threadpool_limits(2, user_api="blas"), threads(Sharing.BLAS) as map_parts:
+    with threadpool_limits(2, user_api="blas"), threads(Sharing.BLAS) as map_pieces:
         assert blas_threads() == {2}
-        assert map_parts is map
+        assert map_pieces is map
 
 
 def test_threads_share_numpys_error_state():
     with threadpool_limits(2, user_api="blas"), np.errstate(all="ignore"):
-        with warnings.catch_warnings(), threads(Sharing.ROWS) as map_parts:
+        with warnings.catch_warnings(), threads(Sharing.ROWS) as map_pieces:
             warnings.simplefilter("error")
-            assert list(map_parts(lambda x: x / np.zeros(1), [np.ones(1)])) == [np.inf]
+            assert list(map_pieces(lambda x: x / np.zeros(1), [np.ones(1)])) == [np.inf]
 
 
 @pytest.mark.parametrize("corrupted", [False, True])
@@ -74,13 +74,13 @@ def test_as_many_threads_as_you_like_give_the_same_bits(corrupted):
     results = []
     for n_threads in (1, 2, 3):
         limits = threadpool_limits(n_threads, user_api="blas")
-        with limits, threads(Sharing.ROWS) as map_parts:
+        with limits, threads(Sharing.ROWS) as map_pieces:
             objective = Objective(
                 model,
                 ElasticNet(),
                 np.float64,
                 block_rows=10,
-                map=map_parts,
+                map=map_pieces,
                 corruption=GaussianNoise(low=0.1, high=1) if corrupted else None,
             )
             value, gradient = objective.value_and_gradient(theta, rows)

@@ -1,0 +1,82 @@
+"""What docs/architecture.md shows runs as it stands, and does what it says."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+import sklearn_ae
+from sklearn_ae._losses import SquaredError
+from sklearn_ae._model import Model
+from sklearn_ae._network import Network
+from sklearn_ae._objective import Objective
+from sklearn_ae._penalties import ElasticNet
+from sklearn_ae._rows import Rows
+from sklearn_ae._scaling import Scaling, Units
+
+PAGE = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text()
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """What the examples of the page define."""
+    blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(blocks) == 7
+    namespace = {}
+    for block in blocks:
+        exec(compile(block, "architecture.md", "exec"), namespace)
+    return namespace
+
+
+def relative_error(objective, theta, rows):
+    """Return how far the gradient is from central differences."""
+    gradient = objective.value_and_gradient(theta, rows)[1].copy()
+    steps = 1e-6 * np.eye(len(theta))
+    ends = [[objective.value(theta + s * h, rows) for s in (1, -1)] for h in steps]
+    numeric = np.array([(up - down) / 2e-6 for up, down in ends])
+    return np.linalg.norm(gradient - numeric) / np.linalg.norm(numeric)
+
+
+def test_gradients_of_what_is_shown(shown):
+    """A loss, a penalty, a code, a layer and rows, all in one objective."""
+    rng = np.random.RandomState(0)
+    sizes = (4, shown["Gate"]())
+    network = Network.mirrored(5, sizes, 2, linear_path=True)
+    loss = shown["Pinball"](0.3)
+    scaling = Scaling(np.zeros(5), np.ones(()))
+    model = Model(network, loss, Units.of(scaling, loss, False), shown["Short"]())
+    X, weights = rng.normal(size=(20, 5)), rng.uniform(0.5, 2, size=20)
+    rows = shown["Squares"](X, weights)
+    theta = rng.normal(scale=0.5, size=network.n_parameters)
+    for penalty in (ElasticNet(), shown["Smooth"]()):
+        for block_rows in (0, 7):
+            objective = Objective(model, penalty, np.float64, block_rows)
+            assert relative_error(objective, theta, rows) < 1e-6
+    plain = Model(network, SquaredError(), Units.of(scaling, SquaredError(), False))
+    objective = Objective(plain, ElasticNet(), np.float64)
+    squares = Rows(X**2, weights)
+    assert_allclose(objective.value(theta, rows), objective.value(theta, squares))
+
+
+def test_what_is_shown_trains(shown):
+    X, quick = shown["X"], shown["quick"] | {"max_iter": 30}
+    for params, least in (
+        ({"noise": shown["Blank"]()}, 0.66),  # PCA has 0.67
+        ({"hidden_layer_sizes": (16, shown["Gate"]())}, 0.66),
+        # A path around the layers ends in dense ones only.
+        ({"hidden_layer_sizes": (shown["Gate"](), 16)}, 0.3),
+        ({"solver": shown["Signs"]()}, 0.66),
+    ):
+        estimator = sklearn_ae.AutoencoderTransformer(8, **quick | params).fit(X)
+        assert estimator.score(X) > least
+        assert estimator.loss_curve_[-1] < estimator.loss_curve_[0]
+
+
+def test_the_page_names_the_modules_there_are():
+    package = Path(sklearn_ae.__file__).parent
+    modules = {path.stem for path in package.glob("*.py")} - {"__init__"}
+    drawing = PAGE.split("```")[1]
+    named = set(re.findall(r"\b_[a-z]+\b", drawing))
+    assert named == modules - {"_compat"}
