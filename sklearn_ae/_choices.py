@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from copy import deepcopy
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from math import ceil, inf
 from numbers import Integral, Real
@@ -146,7 +146,7 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
     ValueError, TypeError
         If parameters do not fit together, or the rows.
     """
-    names = AutoencoderParameters._get_param_names()
+    names = [field.name for field in fields(AutoencoderParameters)]
     known = {name: getattr(params, name) for name in names} | {"random_state": None}
     noise, sizes = _noise(params, n_rows), _hidden_layer_sizes(params)
     activation = _activation(params, sizes, len(rows), before)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from difflib import get_close_matches
 from numbers import Real
 
@@ -124,9 +124,8 @@ class AutoencoderParameters(Parameters):
             name, _, nested = key.partition("__")
             value = params.get(name, getattr(self, name, None))
             for option in OPTIONS.get(name, []):
-                if nested in option._get_param_names() and not isinstance(
-                    value, Option
-                ):
+                known = nested in {field.name for field in fields(option)}
+                if known and not isinstance(value, Option):
                     raise ValueError(
                         f"{key} is a parameter of an object: {name}={option.__name__}()"
                         f" has to come first, here {name} is {value!r}."

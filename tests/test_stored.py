@@ -86,14 +86,17 @@ def test_what_is_restored_is_what_was_stored(estimator):
 
 def test_skops_lists_public_types_only(tmp_path):
     skops = pytest.importorskip("skops.io")
-    for estimator in ESTIMATORS:
-        fitted = estimator.fit(IRIS)
+    for fitted in (fitted for estimator in ESTIMATORS for fitted in trained(estimator)):
         path = tmp_path / "estimator.skops"
         skops.dump(fitted, path)
         types = skops.get_untrusted_types(file=path)
         assert set(types) <= {f"sklearn_ae.{name}" for name in sklearn_ae.__all__}
         restored = skops.load(path, trusted=types)
         assert_array_equal(restored.transform(IRIS), fitted.transform(IRIS))
+        if fitted.n_iter_ > 3:
+            restored.partial_fit(IRIS)
+            fitted.partial_fit(IRIS)
+            assert_array_equal(restored._fitted.theta, fitted._fitted.theta)
 
 
 def test_each_kind_has_a_name_of_its_own():
