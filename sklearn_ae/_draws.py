@@ -24,13 +24,15 @@ class Draws:
     """
 
     def __init__(self, seed, places=None):
-        self._seed = seed
-        self._streams = {kind: self._generator(kind) for kind in (STEPS, INPUTS, CODES)}
-        for kind, place in (places or {}).items():
-            self._streams[kind].bit_generator.state = place
+        self._seed, self._places = seed, places or {}
+        self._streams = {}
 
     def stream(self, kind):
         """Return the generator that all minibatches draw from."""
+        if kind not in self._streams:
+            self._streams[kind] = self._generator(kind)
+            if kind in self._places:
+                self._streams[kind].bit_generator.state = self._places[kind]
         return self._streams[kind]
 
     def tiles(self, kind, n_rows, start=None, step=0):
@@ -40,7 +42,7 @@ class Draws:
         draw from the stream. Steps other than 0 draw anew.
         """
         if start is None:
-            yield slice(None), self._streams[kind]
+            yield slice(None), self.stream(kind)
             return
         for first in range(0, n_rows, TILE):
             tile = (start + first) // TILE
@@ -49,7 +51,7 @@ class Draws:
     def places(self):
         """Return where streams have come to, as numbers and arrays."""
         streams = self._streams.items()
-        return {kind: stream.bit_generator.state for kind, stream in streams}
+        return self._places | {kind: s.bit_generator.state for kind, s in streams}
 
     def _generator(self, *key):
         # Always four numbers: shorter keys are the same as those with zeros behind.
