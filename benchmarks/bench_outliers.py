@@ -57,7 +57,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
 from sklearn_ae import AutoencoderOutlierDetector
-from sklearn_ae._calibration import LEAST_TO_CALIBRATE
+from sklearn_ae._outlier import LEAST_TO_JUDGE
 
 LEAST_ANOMALIES = 10
 MOST_FOR_SVM = 5000
@@ -283,7 +283,7 @@ def print_thresholds(results):
     for result in results:
         c, m, n = (result[k] for k in ("contamination", "n_set_aside", "n_fresh"))
         row = [result["table"], c, float(np.mean(result["shares"]))]
-        if m < LEAST_TO_CALIBRATE:  # the threshold comes from the training rows
+        if m < LEAST_TO_JUDGE:  # the threshold comes from the training rows
             rows.append([*row, "-", "-", m, n])
             continue
         error = 2 * (c * (1 - c) * (1 / m + 1 / n)) ** 0.5

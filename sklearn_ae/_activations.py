@@ -1,8 +1,8 @@
 """Elementwise activation functions and derivatives, in memory the caller owns."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from math import pi, sqrt
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtr
@@ -35,19 +35,10 @@ class Activation:
     """
 
     name: str
-    forward: Callable
-    derivative: Callable
+    forward: Any
+    derivative: Any
     in_place: bool
     rectifier: bool
-
-
-def _identity(z, out):
-    if out is not z:
-        np.copyto(out, z)
-
-
-def _identity_derivative(z, out):
-    out.fill(1)
 
 
 def _relu(z, out):
@@ -148,7 +139,7 @@ def _softplus_derivative(z, out):
 ACTIVATIONS = {
     activation.name: activation
     for activation in (
-        Activation("identity", _identity, _identity_derivative, True, False),
+        Activation("identity", None, None, True, False),
         Activation("relu", _relu, _relu_derivative, True, True),
         Activation("leaky_relu", _leaky_relu, _leaky_relu_derivative, True, True),
         Activation("tanh", _tanh, _tanh_derivative, True, False),

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array, check_random_state, gen_batches
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ._compat import _fit_context, in_output_container
-from ._fitting import Fitted, choose_sharing, prepare, train, train_once
+from ._fitting import Fitted, fit, fit_once
 from ._input import (
     FLOAT_DTYPES,
     check_floats,
@@ -32,7 +32,7 @@ from ._rows import Rows, in_dtype, streaming_length
 from ._stochastic import Stochastic
 from ._stopping import Outcome
 from ._stored import from_plain, to_plain
-from ._threads import Sharing, choose_for_decomposition, choose_for_products, threads
+from ._threads import Sharing, choose_for_products, threads
 
 
 @contextmanager
@@ -154,16 +154,13 @@ class BaseAutoencoder(
             rows = check_training_rows(self, X, sample_weight, dtype)
             aside = check_validation_rows(self, X_val, sample_weight_val, rows.dtype)
             rng = check_random_state(self.random_state)
-            with threads(choose_for_decomposition(rows.n_features)):
-                fitted, training, aside = prepare(
-                    self, rows, aside, rng, len(rows), before
-                )
-            with threads(choose_sharing(fitted, training)) as map_pieces:
-                fitted, solution = train(fitted, training, aside, rng, map_pieces)
+            fitted, solution, training, aside = fit(self, rows, aside, rng, before)
             if solution.outcome is Outcome.INTERRUPTED:
                 _insist_on_interrupt()
             if not solution.outcome.converged:
-                warnings.warn(solution.message, ConvergenceWarning, stacklevel=3)
+                limits = {"max_iter": self.max_iter, "n_iter": solution.n_iter}
+                message = solution.outcome.value.format(**limits)
+                warnings.warn(message, ConvergenceWarning, stacklevel=3)
             self._store(fitted)
             # partial_fit starts anew from here.
             self._rng = None
@@ -237,10 +234,7 @@ class BaseAutoencoder(
             rows = check_training_rows(self, X, sample_weight, dtype, least)
             self._rng, self._rng_from = rng, self.random_state
             since = perf_counter()
-            with threads(choose_for_decomposition(rows.n_features)):
-                start, *_ = prepare(self, rows, None, rng, inf, before)
-            with threads(choose_sharing(start, rows)) as map_pieces:
-                fitted = train_once(start, rows, rng, map_pieces)
+            start, fitted = fit_once(self, rows, rng, before)
             if fitted is None:
                 self._warn_of_divergence(start.n_iter + 1)
                 if before is not None:
@@ -433,18 +427,11 @@ class BaseAutoencoder(
 
     def _store(self, fitted):
         """Keep what training has found, all at once."""
-        choices = fitted.choices
-        self._fitted = fitted
-        self.n_components_ = choices.n_components
-        self.activation_ = choices.activation
-        self.mean_ = fitted.mean
-        self.noise_ = choices.noise
-        self.alpha_ = choices.alpha
-        self.solver_ = choices.solver_name
-        self.n_iter_ = fitted.n_iter
-        self.loss_ = fitted.loss
-        self.loss_curve_ = fitted.loss_curve
-        self.validation_loss_curve_ = fitted.validation_loss_curve
+        self._fitted, self.solver_ = fitted, fitted.choices.solver_name
+        for name in ("n_components", "activation", "noise", "alpha"):
+            setattr(self, f"{name}_", getattr(fitted.choices, name))
+        for name in ("mean", "n_iter", "loss", "loss_curve", "validation_loss_curve"):
+            setattr(self, f"{name}_", getattr(fitted, name))
 
     def _judge(self, rows, training, aside, rng):
         """Fit what judges rows by the network; nothing here."""
@@ -466,14 +453,11 @@ class BaseAutoencoder(
         sharing = sharing or self._sharing(min(len(X), length))
         # Rows far beyond the training data may overflow, and have the loss inf.
         with threads(sharing), np.errstate(all="ignore"):
-            first = function(views, in_dtype(X[:length], dtype))
-            if len(X) <= length:
-                return first
-            out = np.empty((len(X), *first.shape[1:]), first.dtype)
-            out[:length] = first
-            for start in range(length, len(X), length):
-                where = slice(start, start + length)
-                out[where] = function(views, in_dtype(X[where], dtype))
+            for where in gen_batches(len(X), length):
+                part = function(views, in_dtype(X[where], dtype))
+                if where.start == 0:
+                    out = np.empty((len(X), *part.shape[1:]), part.dtype)
+                out[where] = part
         return out
 
     def _check_rows(self, X, for_loss=False):

@@ -7,9 +7,6 @@ import numpy as np
 from ._statistics import quantile
 from ._stored import Stored
 
-# With fewer rows, a threshold would be too uncertain.
-LEAST_TO_CALIBRATE = 50
-
 
 @dataclass(frozen=True, eq=False)
 class Calibration(Stored):
@@ -34,11 +31,6 @@ class Calibration(Stored):
             as_low = np.cumsum(weights[order], dtype=np.float64)
             ranks = as_low * (len(scores) / as_low[-1])
         return cls(scores[order], ranks)
-
-    @property
-    def is_enough(self):
-        """Whether there are enough rows for a threshold."""
-        return len(self.scores) >= LEAST_TO_CALIBRATE
 
     def p_values(self, scores):
         """Return, for each score, how probable one as low is for a normal row."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ._code import Code
 from ._corruption import GaussianNoise
 from ._layers import Layer
 from ._linear import principal_axes
@@ -47,7 +48,7 @@ LEAST_FOR_RECTIFIER = 1000
 
 # What has to stay where training goes on.
 ARCHITECTURE = ["n_components", "hidden_layer_sizes", "activation", "linear_path"]
-ARCHITECTURE += ["code_activation", "output_activation"]
+ARCHITECTURE += ["code_activation", "output_activation", "scaling"]
 
 
 @dataclass(repr=False, eq=False)
@@ -89,9 +90,9 @@ class Choices(AutoencoderParameters, Stored):
     @property
     def solver_name(self):
         """What the parameter `solver` calls it, or the name of its class."""
-        kind = type(self.solver)
-        names = [name for name, known in SOLVERS.items() if known is kind]
-        return "svd" if self.solver == "svd" else [*names, kind.__name__][0]
+        kind: Any = type(self.solver)
+        names = {SOLVERS[name]: name for name in SOLVERS}
+        return self.solver if kind is str else names.get(kind, kind.__name__)
 
     @cached_property
     def network(self):
@@ -105,20 +106,26 @@ class Choices(AutoencoderParameters, Stored):
             code_activation=self.code_activation,
             output_activation=self.output_activation if bounded else "identity",
             linear_path=self.linear_path,
+            encoder_width=self.code.encoder_width(self.n_components),
         )
+
+    @property
+    def code(self):
+        """What happens between encoder and decoder."""
+        return Code()
 
     def model(self, scaling):
         """Return the autoencoder for data with this scaling."""
         loss, output = as_loss(self.loss), self.network.decoder.activations[-1]
         units = Units.of(scaling, loss, bounded_output=output.name != "identity")
-        return Model(self.network, loss, units)
+        return Model(self.network, loss, units, self.code)
 
     @property
     def have_exact_solution(self):
         """Whether the network and its loss are those of PCA."""
         sizes: Any = self.hidden_layer_sizes
         return (
-            self.network.is_affine
+            all(stack.is_affine for stack in self.network.stacks)
             and not any(isinstance(size, Layer) for size in sizes)
             and type(as_loss(self.loss)) is SquaredError
             and (self.alpha == 0 or (self.l1_ratio == 0 and not sizes))
@@ -147,14 +154,13 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
         If parameters do not fit together, or the rows.
     """
     names = [field.name for field in fields(AutoencoderParameters)]
-    known = {name: getattr(params, name) for name in names} | {"random_state": None}
+    known = {name: getattr(params, name) for name in names}
     noise, sizes = _noise(params, n_rows), _hidden_layer_sizes(params)
     activation = _activation(params, sizes, len(rows), before)
-    choices = Choices(
-        **known, n_features=rows.n_features, calibrates=params._calibrates
-    )
-    choices = replace(
-        choices,
+    chosen = dict(
+        n_features=rows.n_features,
+        calibrates=params._calibrates,
+        random_state=None,
         n_components=_n_components(params, rows, scaling, noise, n_rows, before),
         hidden_layer_sizes=sizes,
         activation=activation,
@@ -164,6 +170,7 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
         noise=noise,
         alpha=_alpha(params, noise, n_rows * rows.n_features),
     )
+    choices = Choices(**known | chosen)
     if before is not None:
         _check_goes_on(choices, before)
     endless = n_rows == inf
@@ -185,11 +192,6 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
 
 def _check_goes_on(choices, before):
     """Raise ValueError if the parameters of the network mean something else now."""
-    if choices.scaling != before.scaling:
-        raise ValueError(
-            f"scaling must stay {before.scaling!r}, as mean_ and scale_ do when "
-            f"training goes on, got {choices.scaling!r}."
-        )
     changes = ", ".join(
         f"{name} must stay {getattr(before, name)!r}, got {getattr(choices, name)!r}"
         for name in ARCHITECTURE
@@ -304,11 +306,12 @@ def _solver(choices, endless):
     if solver == "svd":
         return solver
     solver = SOLVERS[solver]() if isinstance(solver, str) else deepcopy(solver)
-    if choices.noise and choices.noise.needs_fresh_draws and not solver.draws_anew:
-        raise ValueError(
-            f"{choices.noise} has to draw anew in every pass over the rows, but solver="
-            f"{choices.solver!r} minimises one fixed function; use 'adam' or 'sgd'."
-        )
+    for term in (choices.noise, choices.code):
+        if term and term.needs_fresh_draws and not solver.draws_anew:
+            raise ValueError(
+                f"{term} has to draw anew in every pass over the rows, but solver="
+                f"{choices.solver!r} minimises one fixed function; use 'adam' or 'sgd'."
+            )
     return solver
 
 

@@ -17,10 +17,14 @@ class Code:
     ----------
     draws, penalises : bool, default=False
         Whether `draw` draws anything, and whether there is a `penalty`.
+
+    needs_fresh_draws : bool, default=False
+        As of a `Corruption`.
     """
 
     draws: ClassVar[bool] = False
     penalises: ClassVar[bool] = False
+    needs_fresh_draws: ClassVar[bool] = False
 
     def encoder_width(self, n_components):
         """Return how many numbers the encoder returns for each row."""
@@ -58,6 +62,8 @@ class Code:
         Returns
         -------
         codes : ndarray of shape (n_rows, n_components)
+            If it is the same array each time, its way through the decoder is planned
+            once. `encoded` stays as it is: the way back reads it.
         cost : float
             Summed up over the rows, with their weights.
         """
@@ -77,8 +83,10 @@ class Code:
         out : ndarray of shape (n_rows, encoder_width)
         """
 
-    def sum_of_statistics(self, encoded, weights):
-        """Return the weighted sum of `statistic` over a block of rows."""
+    def sums(self, encoded, weights):
+        """Return the sums of `statistic` and of the weights over a block of rows."""
         statistic = self.statistic(encoded)
-        weighted = statistic if weights is None else weights * statistic
-        return weighted.sum(axis=0, dtype=np.float64)
+        if weights is None:
+            return [statistic.sum(axis=0, dtype=np.float64), float(len(encoded))]
+        total = (weights * statistic).sum(axis=0, dtype=np.float64)
+        return [total, float(weights.sum(dtype=np.float64))]

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import eigh
+from sklearn.utils import gen_batches
 from sklearn.utils.extmath import randomized_svd
 
 from ._statistics import quantile
@@ -228,14 +229,9 @@ class References(Stored):
 
         In the precision of the factors; but the distances are exact.
         """
-        squared, sure = np.empty(len(Z)), np.empty(len(Z), bool)
-        nearest = np.empty(len(Z), np.intp)
-        for start in range(0, len(Z), ROWS_COMPARED):
-            few = slice(start, start + ROWS_COMPARED)
-            squared[few], nearest[few], sure[few] = self._search_for_few(
-                Z[few], factors
-            )
-        return squared, nearest, sure
+        batches = gen_batches(len(Z), ROWS_COMPARED)
+        parts = (self._search_for_few(Z[few], factors) for few in batches)
+        return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
     def _search_for_few(self, Z, factors):
         centred = Z - self.center

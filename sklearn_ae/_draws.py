@@ -35,13 +35,17 @@ class Draws:
                 self._streams[kind].bit_generator.state = self._places[kind]
         return self._streams[kind]
 
-    def tiles(self, kind, n_rows, start=None, step=0):
+    def step(self, n_rows):
+        """Return what `tiles` draws anew by, for the next minibatch of so many rows."""
+        return 1 + int(self.stream(STEPS).integers(2**31)) if n_rows > TILE else None
+
+    def tiles(self, kind, n_rows, start=0, step=0):
         """Yield (slice, generator) for each tile of `n_rows` rows from `start` on.
 
-        `start` is the first position of a tile; without it, all rows are one tile and
-        draw from the stream. Steps other than 0 draw anew.
+        `start` is the first position of a tile. Step 0 draws the same each time, others
+        anew; where it is None all rows are one tile, which draws from the stream.
         """
-        if start is None:
+        if step is None:
             yield slice(None), self.stream(kind)
             return
         for first in range(0, n_rows, TILE):
@@ -53,7 +57,7 @@ class Draws:
         streams = self._streams.items()
         return self._places | {kind: s.bit_generator.state for kind, s in streams}
 
-    def _generator(self, *key):
+    def _generator(self, kind, tile=0, step=0):
         # Always four numbers: shorter keys are the same as those with zeros behind.
-        key = (self._seed, *key, 0, 0)[:4]
-        return np.random.Generator(np.random.SFC64(np.random.SeedSequence(key)))
+        seed = np.random.SeedSequence((self._seed, kind, tile, step))
+        return np.random.Generator(np.random.SFC64(seed))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from math import isfinite, nan
+from math import inf, isfinite, nan
 from time import perf_counter
 
 import numpy as np
@@ -18,7 +18,7 @@ from ._penalties import ElasticNet
 from ._scaling import Scaling, fit_scaling
 from ._stopping import Outcome, Problem, Solution, Stopping
 from ._stored import Stored
-from ._threads import LARGE_BLOCK, Sharing, choose_for_decomposition
+from ._threads import LARGE_BLOCK, Sharing, choose_for_decomposition, threads
 
 # Data up to this size are scaled before training, in a copy.
 SCALED_AHEAD_BYTES = 16 * 2**20
@@ -47,7 +47,7 @@ class Fitted(Stored):
     loss_curve : list of float
     validation_loss_curve : list of float or None
     seed : int or None
-        Of all draws in passes of `train_once`.
+        Of all draws in passes of `fit_once`.
     places : dict or None
         Where the streams of draws have come to.
     state : dict or None
@@ -77,8 +77,8 @@ class Fitted(Stored):
         return self.model.network.views(self.theta)
 
 
-def prepare(params, rows, aside, rng, n_rows, before=None):
-    """Choose, set rows aside, and make initial parameters or take over fitted ones.
+def fit(params, rows, aside, rng, before=None):
+    """Train until a solver stops.
 
     Parameters
     ----------
@@ -87,18 +87,54 @@ def prepare(params, rows, aside, rng, n_rows, before=None):
     aside : Rows or None
         The user's own rows to validate on.
     rng : RandomState
-    n_rows : int or inf
-        How many rows there will be in all, which may be more than `rows`.
     before : Fitted, optional
         What training goes on from.
 
     Returns
     -------
     fitted : Fitted
-        With initial parameters.
+    solution : Solution
+        Why training has stopped.
     training : Rows
     aside : Rows or None
         What is not trained on: set aside, or the user's own.
+
+    Raises
+    ------
+    ValueError
+        If parameters do not fit together or the rows, or the loss is not finite at the
+        parameters that training starts from.
+    """
+    with threads(choose_for_decomposition(rows.n_features)):
+        fitted, training, aside = _prepare(params, rows, aside, rng, len(rows), before)
+    with threads(_choose_sharing(fitted, training)) as map_pieces:
+        fitted, solution = _train(fitted, training, aside, rng, map_pieces)
+    return fitted, solution, training, aside
+
+
+def fit_once(params, rows, rng, before=None):
+    """Take one pass over some rows, of which more may follow.
+
+    The parameters are those of `fit`.
+
+    Returns
+    -------
+    start : Fitted
+        What the pass starts from.
+    fitted : Fitted or None
+        None if the steps have diverged. Its loss is the mean over the steps, each
+        before it was taken.
+    """
+    with threads(choose_for_decomposition(rows.n_features)):
+        start, *_ = _prepare(params, rows, None, rng, inf, before)
+    with threads(_choose_sharing(start, rows)) as map_pieces:
+        return start, _train_once(start, rows, rng, map_pieces)
+
+
+def _prepare(params, rows, aside, rng, n_rows, before=None):
+    """Choose, set rows aside, and make initial parameters or take over fitted ones.
+
+    `n_rows` is how many there will be in all, which may be more than `rows`.
     """
     if before is None:
         mean, scaling = fit_scaling(rows, params.scaling, rng)
@@ -116,7 +152,7 @@ def prepare(params, rows, aside, rng, n_rows, before=None):
     training = rows
     if choices.validation_fraction:
         training, aside = rows.hold_out(choices.validation_fraction, rng)
-    if before is None and fitted.model.network.has_linear_path:
+    if before is None and fitted.model.network.decoder.path is not None:
         # PCA is that of all rows if it may be, lest few make a worse one; validation
         # then leans towards it.
         _start_as_pca(fitted, training if choices.calibrates else rows)
@@ -125,52 +161,29 @@ def prepare(params, rows, aside, rng, n_rows, before=None):
 
 def _start_as_pca(fitted, rows):
     """Let a network with a linear path begin where PCA ends."""
-    model = fitted.model
+    network, decodes = fitted.model.network, fitted.model.units.targets_are_inputs
     axes = principal_axes(rows, fitted.scaling, fitted.choices.n_components)
-    write_linear_start(
-        model.network, fitted.theta, axes, model.units.targets_are_inputs
-    )
+    write_linear_start(network, fitted.theta, axes, decodes)
 
 
-def train(fitted, training, aside, rng, map_pieces):
-    """Minimise the objective over some rows.
-
-    Parameters
-    ----------
-    fitted, training, aside
-        As `prepare` returns them.
-    rng : RandomState
-    map_pieces : callable(function, items) -> iterable
-        As `Objective` takes it.
-
-    Returns
-    -------
-    fitted : Fitted
-    solution : Solution
-        Why training has stopped.
-
-    Raises
-    ------
-    ValueError
-        If the loss is not finite at the parameters that it starts from.
-    """
+def _train(fitted, training, aside, rng, map_pieces):
+    """Minimise the objective over the training rows."""
     choices, draws = fitted.choices, Draws(int(rng.randint(2**31)))
+    rate, schedule = choices.learning_rate_init, choices.learning_rate
     validation = aside if choices.early_stopping else None
     model, rows, validation = _scaled_ahead(fitted, training, validation)
     objective = _objective(fitted, model, draws, map_pieces)
     problem = Problem(
         partial(objective.value, rows=rows),
         partial(objective.value_and_gradient, rows=rows),
-        partial(_batches, choices, objective, rows, rng),
+        _epoch(choices, objective, rows, rng),
     )
     if choices.solver == "svd":
         solution = _solve_exactly(fitted, training)
     else:
         stopping = _stopping(fitted, objective, validation)
-        rate, schedule = choices.learning_rate_init, choices.learning_rate
-        solution = choices.solver.minimize(
-            problem, fitted.theta, stopping, rate, schedule
-        )
+        minimize = choices.solver.minimize
+        solution = minimize(problem, fitted.theta, stopping, rate, schedule)
     return _with_results(fitted, solution, problem.value(solution.theta)), solution
 
 
@@ -202,24 +215,15 @@ def _with_results(fitted, solution, value):
         loss=float(unit * value),
         loss_curve=[float(unit * value) for value in solution.history],
         validation_loss_curve=validated or None,
-        # `train_once` starts anew from here.
+        # `fit_once` starts anew from here.
         seed=None,
         places=None,
         state=None,
     )
 
 
-def train_once(fitted, rows, rng, map_pieces):
-    """Take one pass over some rows.
-
-    The parameters are those of `train`.
-
-    Returns
-    -------
-    fitted : Fitted or None
-        None if the steps have diverged. Its loss is the mean over the steps, each
-        before it was taken.
-    """
+def _train_once(fitted, rows, rng, map_pieces):
+    """Step through the rows; return what comes out, or None if it has diverged."""
     choices, model, before = fitted.choices, fitted.model, fitted.theta
     few = rows.spread(choices.batch_size)
     mean_loss = model.mean_loss_of_predicting(fitted.mean, few.array())
@@ -230,7 +234,7 @@ def train_once(fitted, rows, rng, map_pieces):
     objective = _objective(fitted, model, draws, map_pieces)
     theta = before.copy()
     state = deepcopy(fitted.state) or choices.solver.start(theta)
-    batches = _batches(choices, objective, rows, rng)
+    batches = _epoch(choices, objective, rows, rng)()
     rate = choices.learning_rate_init
     value = choices.solver.run_epoch(batches, theta, state, rate)
     loss = objective.mean_loss(theta, few)
@@ -238,13 +242,12 @@ def train_once(fitted, rows, rng, map_pieces):
     if not (sound and isfinite(value) and np.isfinite(theta).all()):
         return None
     loss, places = float(model.units.of_loss * value), draws.places()
-    curve, n_iter = [*fitted.loss_curve, loss], fitted.n_iter + 1
-    reports = {"n_iter": n_iter, "loss": loss, "loss_curve": curve}
+    reports = {"n_iter": fitted.n_iter + 1, "loss_curve": [*fitted.loss_curve, loss]}
     moved = {"theta": theta, "seed": seed, "places": places, "state": state}
-    return replace(fitted, **reports, **moved)
+    return replace(fitted, loss=loss, **reports, **moved)
 
 
-def choose_sharing(fitted, rows):
+def _choose_sharing(fitted, rows):
     """Return what threads share out in a training, which has to be worth their trouble.
 
     On the way through a block threads wait for each other at every step that is done in
@@ -263,9 +266,10 @@ def choose_sharing(fitted, rows):
 
 def _objective(fitted, model, draws, map_pieces):
     choices = fitted.choices
+    penalty = ElasticNet(choices.alpha, choices.l1_ratio) if choices.alpha else None
     return Objective(
         model,
-        ElasticNet(choices.alpha, choices.l1_ratio),
+        penalty,
         fitted.theta.dtype,
         map=map_pieces,
         corruption=choices.noise and choices.noise.bind(fitted.scaling),
@@ -273,10 +277,10 @@ def _objective(fitted, model, draws, map_pieces):
     )
 
 
-def _batches(choices, objective, rows, rng):
-    """Return the batches of one epoch."""
+def _epoch(choices, objective, rows, rng):
+    """Return what makes the batches of an epoch."""
     rng = rng if choices.shuffle else None
-    return objective.minibatches(rows, choices.batch_size, rng)
+    return partial(objective.minibatches, rows, choices.batch_size, rng)
 
 
 def _scaled_ahead(fitted, rows, others):
@@ -293,7 +297,7 @@ def _solve_exactly(fitted, rows):
     theta = np.empty_like(fitted.theta)
     axes = principal_axes(rows, fitted.scaling)
     write_linear_solution(fitted.model.network, theta, axes, fitted.choices.alpha)
-    return Solution(theta, Outcome.CONVERGED, 1, [], [], Outcome.CONVERGED.value)
+    return Solution(theta, Outcome.CONVERGED, 1, [], [])
 
 
 def _reporter(choices, unit):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import MISSING, dataclass, replace
 from functools import partial
-from math import prod, sqrt
+from math import sqrt
 from typing import Any, ClassVar
 
 import numpy as np
@@ -188,8 +188,3 @@ class Dense(Layer):
     def write_adjoint(self, parameters, mirrored):
         """Make this the adjoint of a mirrored layer with these parameters."""
         parameters[0][...] = mirrored[0].T
-
-
-def n_numbers(shapes):
-    """Return how many numbers arrays of some shapes have together."""
-    return sum(prod(shape) for shape in shapes)

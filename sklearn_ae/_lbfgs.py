@@ -27,6 +27,7 @@ class LBFGS(Solver):
     def minimize(self, problem, theta, stopping, rate=None, schedule=None):
         tracker = Tracker(stopping, theta)
         outcome = Outcome.MAX_ITER
+        limits = {"maxiter": stopping.max_iter, "maxfun": 20 * stopping.max_iter}
         fun = _in_float64(problem.value_and_gradient, theta.size, theta.dtype)
 
         def iterated(intermediate_result):
@@ -47,7 +48,7 @@ class LBFGS(Solver):
                 jac=True,
                 method="L-BFGS-B",
                 callback=iterated,
-                options=self._options(stopping.max_iter),
+                options=limits | {"maxcor": self.maxcor, "ftol": 0, "gtol": 0},
             )
             if outcome is Outcome.MAX_ITER and result.status != 1:
                 # Not a limit, but no lower point that could be told apart any more.
@@ -55,10 +56,6 @@ class LBFGS(Solver):
         except KeyboardInterrupt:
             outcome = tracker.interrupted()
         return tracker.solution(outcome)
-
-    def _options(self, max_iter):
-        limits = {"maxiter": max_iter, "maxfun": 20 * max_iter, "maxcor": self.maxcor}
-        return limits | {"ftol": 0, "gtol": 0}
 
 
 def _in_float64(fun, n_parameters, dtype):

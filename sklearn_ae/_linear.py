@@ -163,12 +163,16 @@ def write_linear_start(network, theta, axes, decodes):
         Whether raw outputs are scaled rows; if not, only the encoder starts as PCA.
     """
     (*_, code, into_code), (*_, output, out_of_code) = network.views(theta)
-    directions = axes.directions[: network.encoder.path.n_outputs]
+    # The encoder may return more than codes, such as variances.
+    n_components = network.decoder.path.n_inputs
+    directions = axes.directions[:n_components]
     code[0].fill(0)
     _write_projection(into_code, code[1], directions, axes.mean)
     if decodes:
         output[0].fill(0)
-        network.decoder.path.write_adjoint(out_of_code, into_code)
+        network.decoder.path.write_adjoint(
+            out_of_code, [into_code[0][:, :n_components]]
+        )
         output[1][:] = axes.mean
 
 

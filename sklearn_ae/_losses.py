@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, logit, xlogy
 
-from ._activations import logistic, softplus
+from ._activations import logistic
 from ._options import POSITIVE, Option, parameter
 
 
@@ -215,10 +215,7 @@ class BinaryCrossEntropy(Loss):
             )
 
     def elementwise(self, target, raw):
-        losses = np.empty_like(raw)
-        softplus(raw, losses)
-        losses -= target * raw
-        return losses
+        return np.logaddexp(0, raw) - target * raw
 
     def gradient(self, target, raw):
         probability = np.empty_like(raw)

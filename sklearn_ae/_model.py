@@ -51,10 +51,8 @@ class Model:
     def check_targets_stay(self, before):
         """Raise ValueError if targets are not in the units of another model."""
         ours, theirs = self.units.targets, before.units.targets
-        if not (
-            np.array_equal(ours.location, theirs.location)
-            and np.array_equal(ours.scale, theirs.scale)
-        ):
+        same = np.array_equal(ours.location, theirs.location)
+        if not (same and np.array_equal(ours.scale, theirs.scale)):
             raise ValueError(
                 "Training cannot go on with other targets: loss must stay one with the "
                 "same shift_invariant and degree."
@@ -65,19 +63,14 @@ class Model:
         """Whether a linear path makes the network PCA before training."""
         linear_code = self.network.encoder.activations[-1].name == "identity"
         linear = linear_code and self.units.targets_are_inputs
-        return linear and self.network.has_linear_path
+        return linear and self.network.decoder.path is not None
 
     @cached_property
     def row_bytes(self):
         """Memory for one row's way through the network, in bytes."""
         n_features = self.network.encoder.layers[0].n_inputs
-        cells = 2 * n_features + 2 * self.network.row_width
+        cells = 2 * n_features + self.network.row_width
         return cells * self.units.inputs.location.itemsize
-
-    @property
-    def parameter_bytes(self):
-        """Memory for all parameters, in bytes."""
-        return self.network.n_parameters * self.units.inputs.location.itemsize
 
     def encode(self, views, X):
         """Return the codes of rows, of shape (n_rows, n_components)."""

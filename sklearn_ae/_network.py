@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from ._activations import ACTIVATIONS, Activation
-from ._layers import Dense, Layer, n_numbers, run
+from ._layers import Dense, Layer, run
 
 
 @dataclass
@@ -56,10 +56,6 @@ class Stack:
     def maps(self):
         """The layers and, if there is one, the path: all that has parameters."""
         return self.layers if self.path is None else (*self.layers, self.path)
-
-    @property
-    def n_outputs(self):
-        return self.layers[-1].n_outputs
 
     @property
     def is_affine(self):
@@ -171,7 +167,7 @@ class Network:
     def __init__(self, encoder, decoder):
         self.encoder, self.decoder = encoder, decoder
         maps = (*encoder.maps, *decoder.maps)
-        sizes = [n_numbers(layer.weight_shapes) for layer in maps]
+        sizes = [sum(map(prod, layer.weight_shapes)) for layer in maps]
         self.n_weights, self.largest_layer = sum(sizes), max(sizes)
         # Where each map's weights and biases lie, worked out once for all.
         self._places: list = [[] for _ in maps]
@@ -211,11 +207,12 @@ class Network:
         code = Dense(encoder_width or n_components).after(width)
         back = [Dense(width).after(n_components)]
         back += [layer.mirrored() for layer in reversed(hidden)]
+        # A path starts as PCA, which takes a bias for each output beside it.
+        has_path = linear_path and hidden and back[-1].bias_shapes == ((n_features,),)
 
         def stack(layers, last, n_inputs):
             functions = (*activations, ACTIVATIONS[last])
-            # A path starts as PCA, which takes a bias for each output beside it.
-            if not (linear_path and hidden and isinstance(hidden[0], Dense)):
+            if not has_path:
                 return Stack(tuple(layers), functions)
             path = Dense(layers[-1].n_outputs, bias=False, n_inputs=n_inputs)
             return Stack(tuple(layers), functions, path)
@@ -229,20 +226,10 @@ class Network:
         return self.encoder, self.decoder
 
     @property
-    def is_affine(self):
-        """Whether encoder and decoder are a matrix product and a constant each."""
-        return self.encoder.is_affine and self.decoder.is_affine
-
-    @property
-    def has_linear_path(self):
-        """Whether code and output also see what their half started from."""
-        return self.decoder.path is not None
-
-    @property
     def row_width(self):
         """How many numbers one row takes on its way through all layers."""
         layers = [layer for stack in self.stacks for layer in stack.layers]
-        return sum(layer.n_outputs + layer.scratch_width for layer in layers)
+        return sum(2 * layer.n_outputs + layer.scratch_width for layer in layers)
 
     def views(self, theta):
         """Return the parameters of encoder and decoder: views of `theta`, not copies.
@@ -269,7 +256,7 @@ class Network:
         return theta
 
     def coefs(self, theta):
-        """Return the weight of each layer that has one, a view.
+        """Return the weights of all layers, views.
 
         That of a path lies behind the weight of the layer whose output it adds to, so
         the two are one, with a row for each of the inputs of both.
@@ -277,8 +264,7 @@ class Network:
         coefs, all_places = [], iter(self._places)
         for stack in self.stacks:
             for layer, places in zip(stack.layers, all_places, strict=False):
-                if layer.weight_shapes:
-                    where, shape = places[0]
+                for where, shape in places[: len(layer.weight_shapes)]:
                     coefs.append(theta[where].reshape(shape))
             if stack.path is not None:
                 path, (_, n_outputs) = next(all_places)[0]
@@ -286,10 +272,10 @@ class Network:
         return coefs
 
     def intercepts(self, theta):
-        """Return the bias of each layer that has one, a view."""
+        """Return the biases of all layers, views."""
         return [
-            arrays[-1]
+            bias
             for stack, views in zip(self.stacks, self.views(theta), strict=True)
             for layer, arrays in zip(stack.layers, views, strict=False)
-            if layer.bias_shapes
+            for bias in arrays[len(layer.weight_shapes) :]
         ]

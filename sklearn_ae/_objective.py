@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ._draws import CODES, INPUTS, STEPS, TILE, Draws
+from ._draws import CODES, INPUTS, TILE, Draws
 from ._layers import run
 from ._model import Model
-from ._penalties import ElasticNet
 from ._rows import added, block_length, read_only
 
 # Least memory of a block: a minibatch should be a single one.
@@ -23,7 +22,8 @@ def objective_block_length(model):
     Each block's gradient is added to the sum. In blocks smaller than the gradient that
     would take longer than the products.
     """
-    return block_length(model.row_bytes, max(LEAST_BLOCK_BYTES, model.parameter_bytes))
+    gradient_bytes = model.network.n_parameters * model.units.inputs.location.itemsize
+    return block_length(model.row_bytes, max(LEAST_BLOCK_BYTES, gradient_bytes))
 
 
 class Workspace:
@@ -97,6 +97,12 @@ class Block(NamedTuple):
     workspace: Any
     drawn: Any = None
 
+    def few(self, first, workspace):
+        """Return as many of the rows as fit a workspace, from the first on."""
+        where = slice(first, first + len(workspace.inputs))
+        few = [None if array is None else array[where] for array in self]
+        return Block(*few)._replace(workspace=workspace)
+
 
 @dataclass(eq=False)
 class Objective:
@@ -119,7 +125,7 @@ class Objective:
     Parameters
     ----------
     model : Model
-    penalty : ElasticNet
+    penalty : ElasticNet or None
     dtype : dtype
         Of data and parameters.
     block_rows : int, default=0
@@ -135,7 +141,7 @@ class Objective:
     """
 
     model: Model
-    penalty: ElasticNet
+    penalty: Any
     dtype: np.dtype
     block_rows: int = 0
     map: Callable = map
@@ -153,7 +159,7 @@ class Objective:
             self._chunk_rows = max(TILE, self.block_rows // TILE * TILE)
         self._idle: dict = {}
 
-    def block(self, theta, rows, *, factor=1, mean=None, gradient=True):
+    def block(self, theta, rows, *, factor=1, all_codes=None, gradient=True):
         """Return the sums over one block of rows that F is made of.
 
         Parameters
@@ -164,9 +170,10 @@ class Objective:
             What the sums are multiplied by: one divided by what the sum over all blocks
             is to be divided by. Done to the gradient by the output, it takes no pass
             over that by the parameters.
-        mean : ndarray, optional
-            The mean statistic of the codes, from all blocks, where these are penalised.
-            Without it this block is all there is, and the penalty is added.
+        all_codes : (ndarray, float), optional
+            Where these are penalised, the mean of their statistic over all blocks, and
+            one divided by the sum of all weights. Without it this block is all there
+            is, and the penalty is added.
         gradient : bool, default=True
             Whether the gradient is wanted.
 
@@ -195,10 +202,11 @@ class Objective:
         delta, loss = encoder.deltas[-1], factor * (loss + cost)
         code.backward(encoded, workspace.delta_codes, weights, drawn, factor, delta)
         if code.penalises:
-            share = factor * inputs.shape[1]
-            if mean is None:
-                mean = share * code.sum_of_statistics(encoded, weights)
-                loss += code.penalty(mean)
+            if all_codes is None:
+                total, weight_sum = code.sums(encoded, weights)
+                all_codes = total / weight_sum, 1 / weight_sum
+                loss += code.penalty(all_codes[0])
+            mean, share = all_codes
             share = share if weights is None else share * weights
             delta += share * code.penalty_gradient(encoded, mean)
         run(encoder_backward)
@@ -218,19 +226,19 @@ class Objective:
         n_rows, fresh = len(rows), mean_weight is not None
         weight_sum = n_rows * mean_weight if fresh else rows.weight_sum()
         factor = 1 / (weight_sum * rows.n_features)
+        step = self.draws.step(n_rows) if fresh else 0
         if n_rows <= self.block_rows:
             # A single block needs no array to add up in.
             workspace = self._take(n_rows)
-            block = self._prepare(rows, workspace, None if fresh else 0)
+            block = self._prepare(rows, workspace, 0, step)
             loss, gradient = self.block(theta, block, factor=factor)
             self._idle[n_rows].append(workspace)
         else:
-            step = 1 + int(self.draws.stream(STEPS).integers(2**31)) if fresh else 0
-            mean, penalty = self._code_penalty(theta, rows, step)
-            options = {"step": step, "factor": factor, "mean": mean}
+            codes, penalty = self._code_penalty(theta, rows, step)
+            options = {"step": step, "factor": factor, "all_codes": codes}
             loss, gradient = self._sum(self.block, theta, rows, **options)
             loss += penalty
-        if self.penalty.alpha == 0:
+        if self.penalty is None:
             return loss, gradient
         weights = theta[: self.model.network.n_weights]
         self.penalty.add_gradient(weights, gradient[: len(weights)])
@@ -243,9 +251,10 @@ class Objective:
 
     def value(self, theta, rows):
         """Return F over `rows`."""
-        weights = theta[: self.model.network.n_weights]
-        value = self.mean_loss(theta, rows) + self.penalty.value(weights)
-        return value + self._code_penalty(theta, rows)[1]
+        value = self.mean_loss(theta, rows) + self._code_penalty(theta, rows)[1]
+        if self.penalty is None:
+            return value
+        return value + self.penalty.value(theta[: self.model.network.n_weights])
 
     def minibatches(self, rows, batch_size, rng=None):
         """Yield (fun, n_rows) for every step of an epoch.
@@ -289,21 +298,20 @@ class Objective:
         """Yield a `Block` at a time, of rows at positions from `start` on."""
         n = self.block_rows
         for chunk in rows.pieces(self._chunk_rows):
-            workspace = self._take(min(n, len(chunk)))
-            if len(chunk) <= n:
-                yield self._prepare(chunk, workspace, start, step)
-            else:
-                # Where rows are wide, a tile that is drawn for is more than a block.
+            # Where rows are wide, a tile that is drawn for is more than a block.
+            whole = None
+            if len(chunk) > n:
                 whole = self._prepare(chunk, None, start, step)
-                for first in range(0, len(chunk), n):
-                    few: list = [
-                        a if a is None else a[first : first + n] for a in whole
-                    ]
-                    yield Block(*few)._replace(workspace=self._take(len(few[0])))
-            self._idle[len(workspace.inputs)].append(workspace)
+            for first in range(0, len(chunk), n):
+                workspace = self._take(min(n, len(chunk) - first))
+                if whole is None:
+                    yield self._prepare(chunk, workspace, start, step)
+                else:
+                    yield whole.few(first, workspace)
+                self._idle[len(workspace.inputs)].append(workspace)
             start += len(chunk)
 
-    def _prepare(self, rows, memory, start, step=0):
+    def _prepare(self, rows, memory, start, step):
         """Return a `Block`.
 
         Parameters
@@ -311,11 +319,10 @@ class Objective:
         rows : Rows
         memory : Workspace or None
             Of as many rows.
-        start : int or None
-            The position of the first row, for what is drawn; without it, that comes
-            from the stream of minibatches.
-        step : int
-            Another than 0 draws anew.
+        start : int
+            The position of the first row.
+        step : int or None
+            As `Draws.tiles` takes it.
         """
         units, code, n_rows = self.model.units, self.model.code, len(rows)
         X, weights = rows.array(memory and memory.targets), rows.weights()
@@ -341,18 +348,18 @@ class Objective:
             out[...] = corrupted
 
     def _code_penalty(self, theta, rows, step=0):
-        """Return the mean statistic of the codes, by a pass, and its penalty."""
+        """Return the `all_codes` of `block`, by a pass of its own, and the penalty."""
         code = self.model.code
         if not code.penalises:
             return None, 0.0
-        (total,) = self._sum(self._statistics, theta, rows, step=step)
-        mean = total / rows.weight_sum()
-        return mean, code.penalty(mean)
+        total, weight_sum = self._sum(self._statistics, theta, rows, step=step)
+        mean = total / weight_sum
+        return (mean, 1 / weight_sum), code.penalty(mean)
 
     def _statistics(self, theta, rows):
         run(rows.workspace.calls(0, theta, rows.inputs)[0])
         encoded = rows.workspace.traces[0].outputs[-1][1]
-        return [self.model.code.sum_of_statistics(encoded, rows.weights)]
+        return self.model.code.sums(encoded, rows.weights)
 
     def _take(self, n_rows):
         """Return an idle workspace or a new one; give it back to `_idle` after use."""

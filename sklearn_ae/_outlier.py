@@ -21,7 +21,7 @@ from ._rows import block_length
 from ._scores import PARTS, CombinedScore
 from ._threads import Sharing
 
-# After `partial_fit`, fewer rows say too little about what is normal.
+# Fewer rows set aside, or in `partial_fit`, say too little about what is normal.
 LEAST_TO_JUDGE = 50
 
 
@@ -330,27 +330,26 @@ loss_curve_, validation_loss_curve_ :
             weights, fitted.model, fitted.views, training, rng
         )
         self._calibration = self.calibration_scores_ = None
+        scores, weights = self._scores_of(rows if aside is None else aside)
         if aside is not None:
-            self._calibration = Calibration.fit(*self._scores_of(aside))
+            self._calibration = Calibration.fit(scores, weights)
             self.calibration_scores_ = self._calibration.scores
-        self.offset_ = self._threshold(rows, aside)
+            if len(aside) < LEAST_TO_JUDGE:
+                scores, weights = self._scores_of(rows)
+        self.offset_ = self._threshold(scores, weights)
 
     def _judge_pass(self, rows, rng):
         if self.n_iter_ <= 1 or len(rows) >= LEAST_TO_JUDGE:
             self._judge(rows, rows, None, rng)
 
-    def _threshold(self, rows, aside):
+    def _threshold(self, scores, weights):
         calibration = self._calibration
-        if calibration is None or not calibration.is_enough:
-            scores, weights = self._scores_of(rows)
-            if self.contamination != "auto":
-                return share_outside(scores, weights, self.contamination)
-        elif self.contamination != "auto":
-            return calibration.threshold(self.contamination)
-        else:
-            scores, weights = self._scores_of(aside)
-        # The root of a squared distance is a distance.
-        return fence(scores, weights, power=0.5 if self._score is None else 1.0)
+        if self.contamination == "auto":
+            # The root of a squared distance is a distance.
+            return fence(scores, weights, power=0.5 if self._score is None else 1.0)
+        if calibration is None or len(calibration.scores) < LEAST_TO_JUDGE:
+            return share_outside(scores, weights, self.contamination)
+        return calibration.threshold(self.contamination)
 
     def _scores_of(self, rows):
         """Return the scores of rows, and their weights or None."""

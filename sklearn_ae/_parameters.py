@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass, fields
+from dataclasses import KW_ONLY, dataclass
 from difflib import get_close_matches
 from numbers import Real
 
@@ -45,6 +45,7 @@ SYNONYMS = {
     "swish": "silu",
     "standard": "per_feature",
     "rmsprop": "adam",
+    "invscaling": "cosine",
 }
 
 
@@ -123,13 +124,17 @@ class AutoencoderParameters(Parameters):
         for key in params:
             name, _, nested = key.partition("__")
             value = params.get(name, getattr(self, name, None))
-            for option in OPTIONS.get(name, []):
-                known = nested in {field.name for field in fields(option)}
-                if known and not isinstance(value, Option):
-                    raise ValueError(
-                        f"{key} is a parameter of an object: {name}={option.__name__}()"
-                        f" has to come first, here {name} is {value!r}."
-                    )
+            if nested and hasattr(self, name) and not hasattr(value, "set_params"):
+                known = [
+                    option
+                    for option in OPTIONS.get(name, [])
+                    if hasattr(option, nested)
+                ]
+                first = f"{known[0].__name__}()" if known else "an object that has it"
+                raise ValueError(
+                    f"{key} is a parameter of an object: {name}={first} has to come "
+                    f"first, here {name} is {value!r}."
+                )
         return super().set_params(**params)
 
     def _validate_params(self):

@@ -22,8 +22,6 @@ class ElasticNet:
 
     def value(self, weights):
         """Return the penalty of the flat array `weights`."""
-        if self.alpha == 0:
-            return 0.0
         l1, l2 = self.l1_ratio, 1 - self.l1_ratio
         value = l2 / 2 * float(np.vdot(weights, weights))
         if l1:
@@ -32,8 +30,6 @@ class ElasticNet:
 
     def add_gradient(self, weights, gradient):
         """Add the penalty's gradient at `weights` to `gradient`, in place."""
-        if self.alpha == 0:
-            return
         gradient += self.alpha * (1 - self.l1_ratio) * weights
         if self.l1_ratio:
             gradient += self.alpha * self.l1_ratio * np.sign(weights)

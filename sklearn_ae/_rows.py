@@ -97,10 +97,10 @@ class Rows:
         if self._indices is not None:
             positions = self._indices[positions]
         if not isinstance(positions, slice):
-            return Rows(self._X, self._sample_weight, positions, self.dtype)
+            return type(self)(self._X, self._sample_weight, positions, self.dtype)
         weights = self._sample_weight
         weights = None if weights is None else weights[positions]
-        return Rows(self._X[positions], weights, dtype=self.dtype)
+        return type(self)(self._X[positions], weights, dtype=self.dtype)
 
     def spread(self, n):
         """Return `n` of these rows, at equal distances."""
@@ -146,13 +146,10 @@ class Rows:
         for start in range(0, len(self), length):
             yield self.take(slice(start, start + length))
 
-    def blocks(self, length, buffer=None):
-        """Yield (rows, weights or None), arrays both, block by block.
-
-        `buffer` is as in `array`.
-        """
+    def blocks(self, length):
+        """Yield (rows, weights or None), arrays both, block by block."""
         for piece in self.pieces(length):
-            yield piece.array(buffer), piece.weights()
+            yield piece.array(), piece.weights()
 
     def sum(self, function, length, map=map):
         """Add up what a function returns for pieces of these rows.
@@ -180,13 +177,11 @@ class Rows:
         if buffer is None:
             return in_dtype(self._X[self._indices], self.dtype)
         # mode="clip" lets NumPy write to `out` directly; no index is outside.
-        n = len(self._indices)
-        out = buffer if n == len(buffer) else buffer[:n]
         if not self._X.flags.c_contiguous or self._X.dtype != self.dtype:
             # `take` would first copy all of it.
-            np.copyto(out, in_dtype(self._X[self._indices], self.dtype))
-            return out
-        return self._X.take(self._indices, axis=0, out=out, mode="clip")
+            buffer[...] = in_dtype(self._X[self._indices], self.dtype)
+            return buffer
+        return self._X.take(self._indices, axis=0, out=buffer, mode="clip")
 
 
 def added(total, sums):

@@ -66,18 +66,16 @@ class CombinedScore(Stored):
         """
         rows = rows.sample(MAX_ROWS, rng)
         X, sample_weight = rows.array(), rows.weights()
-        scaled, residual = _scaled(model, X), np.empty(X.shape)
-        length = block_length(model.row_bytes)
-        for start in range(0, len(X), length):
-            where = slice(start, start + length)
-            residual[where] = _residual(model, views, X[where], scaled[where])
+        scaled, length = _scaled(model, X), block_length(model.row_bytes)
+        blocks = [slice(i, i + length) for i in range(0, len(X), length)]
+        residuals = [_residual(model, views, X[few], scaled[few]) for few in blocks]
         center = np.average(scaled, axis=0, weights=sample_weight)
         spread = np.square(scaled - center).mean(axis=1)
         least = NEGLIGIBLE * (np.average(spread, weights=sample_weight) or 1.0)
         parts = []
         for name, weight in weights.items():
             of_residual = name == "residual"
-            Z = residual if of_residual else scaled
+            Z = np.concatenate(residuals) if of_residual else scaled
             if name == "neighbors":
                 distance = References.fit(Z, rng)
             else:

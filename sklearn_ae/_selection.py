@@ -226,12 +226,8 @@ def one_standard_error(cv_results: Mapping[str, Any], metric: str = "score") -> 
 
 def _sizes(candidates):
     """Return the size of the code of each candidate."""
-    names = {
-        name
-        for params in candidates
-        for name in params
-        if name.rpartition("__")[2] == "n_components"
-    }
+    names = set().union(*candidates)
+    names = {name for name in names if name.rpartition("__")[2] == "n_components"}
     if len(names) != 1:
         raise ValueError(
             "The search must be over exactly one parameter that is, or ends with, "
@@ -256,23 +252,16 @@ def _sizes(candidates):
 def _fold_scores(cv_results, metric):
     """Return the scores of each candidate on each fold."""
     if f"mean_test_{metric}" not in cv_results:
-        known = sorted(
-            key.removeprefix("mean_test_")
-            for key in cv_results
-            if key.startswith("mean_test_")
-        )
+        means = [key.partition("mean_test_") for key in cv_results]
+        known = sorted(name for before, found, name in means if found and not before)
         raise ValueError(
             f"'mean_test_{metric}' is not in cv_results. With more than one metric, "
             "name one: refit=functools.partial(one_standard_error, metric=...). "
             f"metric must be one of {known}. Got {metric!r} instead."
         )
-    folds = [
-        key
-        for key in cv_results
-        if key.startswith("split")
-        and key.endswith(f"_test_{metric}")
-        and key[len("split") : -len(f"_test_{metric}")].isdigit()
-    ]
+    folds: list[str] = []
+    while (key := f"split{len(folds)}_test_{metric}") in cv_results:
+        folds.append(key)
     if len(folds) < 2:
         raise ValueError(
             "A standard error needs the scores of two folds or more. "

@@ -15,6 +15,9 @@ ADAM_CHUNK = 32_768
 # Below this, learning_rate="adaptive" does not lower it any more.
 LEAST_RATE = 1e-6
 
+# Where to stay at the start is a result, to end so many times above it is none.
+DIVERGED = 100
+
 # 200 steps take a moment that only decays down by 0.9^200, about 1e-9.
 FLUSH_INTERVAL = 200
 
@@ -148,16 +151,12 @@ class Adam(Stochastic):
         second_share = (1 - self.beta_2) / (1 - self.beta_2**n_steps)
         rate = rate * first_share / sqrt(second_share)
         epsilon = self.epsilon / sqrt(second_share)
-        moments, flush = (
-            (state["first"], state["second"]),
-            n_steps % FLUSH_INTERVAL == 0,
-        )
         # Piece by piece, so that ten passes read from the cache and not from memory.
         for start in range(0, len(theta), ADAM_CHUNK):
             where = slice(start, start + ADAM_CHUNK)
             p, g = theta[where], gradient[where]
-            first, second = moments[0][where], moments[1][where]
-            if flush:
+            first, second = state["first"][where], state["second"][where]
+            if n_steps % FLUSH_INTERVAL == 0:
                 _flush(first)
             first *= self.beta_1
             first += g
@@ -237,6 +236,7 @@ def _settle(tracker, last, evaluate, outcome):
     margin = max(tracker.rule.tol * abs(tracker.initial), 1e-6)
     worse = value > tracker.initial + margin and tracker.initial > margin
     stuck = worse and tracker.best >= tracker.initial
-    if outcome.converged and stuck and not tracker.rule.may_stay:
+    stays = tracker.rule.may_stay and value <= DIVERGED * tracker.initial
+    if outcome.converged and stuck and not stays:
         return Outcome.NO_PROGRESS
     return outcome

@@ -141,8 +141,6 @@ class Solution:
     n_iter : int
     history, validation_history : list of float
         Values after each iteration.
-    message : str
-        The outcome in words.
     """
 
     theta: np.ndarray
@@ -150,7 +148,6 @@ class Solution:
     n_iter: int
     history: list
     validation_history: list
-    message: str
 
 
 @dataclass
@@ -204,16 +201,8 @@ class Tracker:
         self._n_stalled = 0
 
     def solution(self, outcome):
-        n_iter = len(self.history)
-        message = outcome.value.format(max_iter=self.rule.max_iter, n_iter=n_iter)
-        return Solution(
-            self.best_theta,
-            outcome,
-            n_iter,
-            self.history,
-            self.validation_history,
-            message,
-        )
+        curves = self.history, self.validation_history
+        return Solution(self.best_theta, outcome, len(self.history), *curves)
 
     def _score(self, theta, value):
         if self.rule.validate is None:

@@ -667,6 +667,13 @@ def test_divergence_warns_and_keeps_finite_parameters(params):
     assert np.isfinite(estimator.loss_)
 
 
+@pytest.mark.parametrize("rate", [1.0, 100.0])
+def test_divergence_warns_where_pca_may_stay(rate):
+    X = load_digits().data
+    with pytest.warns(ConvergenceWarning, match="never fell below its starting value"):
+        AutoencoderTransformer(8, learning_rate_init=rate, random_state=0).fit(X)
+
+
 def test_max_iter_warns_and_names_itself():
     with pytest.warns(ConvergenceWarning, match="max_iter=3"):
         make(solver="lbfgs", max_iter=3).fit(IRIS)
@@ -960,7 +967,7 @@ def test_what_may_change_has_an_effect(solver, change):
         ({"output_activation": "relu"}, "output_activation must stay 'identity', got"),
         ({"linear_path": True}, "linear_path must stay False, got True"),
         ({"loss": "poisson"}, "output_activation must stay 'identity', got 'exp'"),
-        ({"scaling": None}, "scaling must stay '.*', .* got None"),
+        ({"scaling": None}, "scaling must stay '.*', got None"),
     ],
 )
 def test_training_goes_on_only_with_what_was_fitted(cls, method, change, message):

@@ -176,6 +176,36 @@ def test_validation_measures_no_penalty_but_what_codes_cost():
     assert_allclose(objective.value(theta, rows), loss + cost + penalty)
 
 
+@pytest.mark.parametrize("n_rows", [10, 2000])
+@pytest.mark.parametrize("code", [Noisy(), Penalised()], ids=["n", "p"])
+def test_minibatches_do_not_depend_on_blocks(code, n_rows):
+    rng = np.random.RandomState(1)
+    rows = Rows(rng.normal(size=(n_rows, 5)), rng.uniform(0.1, 3, size=n_rows))
+    results = []
+    for block_rows in (0, 7):
+        options = {"corruption": GaussianNoise(0.5), "block_rows": block_rows}
+        objective, theta = make_objective(code, **options)
+        if code.penalises:
+            objective.corruption = None
+        values = [fun(theta)[0] for fun, _ in objective.minibatches(rows, n_rows // 2)]
+        results.append(values)
+    assert_allclose(results[0], results[1], rtol=1e-12)
+
+
+def test_workspaces_are_used_again():
+    rows = Rows(np.random.RandomState(1).normal(size=(3000, 5)))
+    options = {"corruption": GaussianNoise(0.5), "block_rows": 100}
+    objective, theta = make_objective(**options)
+    for _ in range(3):
+        objective.value_and_gradient(theta, rows)
+    # Blocks of 100, and the last ones of tiles of 1,024 and of 952 rows.
+    assert {n: len(idle) for n, idle in objective._idle.items()} == {
+        100: 1,
+        24: 1,
+        52: 1,
+    }
+
+
 class Recorder(Corruption):
     """Returns new arrays, which are as good as `out`."""
 

@@ -97,11 +97,11 @@ def test_gradient_of_a_stack(hidden_layer_sizes, linear_path, half, activation):
     rng = np.random.RandomState(0)
     options = {"activation": activation, "linear_path": linear_path}
     network = Network.mirrored(6, hidden_layer_sizes, 3, **options)
-    assert network.has_linear_path == linear_path
+    assert (network.decoder.path is not None) == linear_path
     stack = network.stacks[half]
     theta = network.initial_theta(rng, np.float64)
     x = rng.normal(size=(7, stack.layers[0].n_inputs))
-    direction = rng.normal(size=(7, stack.n_outputs))
+    direction = rng.normal(size=(7, stack.layers[-1].n_outputs))
     trace = stack.trace(7, np.float64, backward=True)
     gradient, delta_x = np.zeros_like(theta), np.empty_like(x)
     views, gradients = network.views(theta)[half], network.views(gradient)[half]

@@ -124,8 +124,24 @@ def test_a_grid_on_a_name_says_which_object_to_put_first(key, message):
     assert getattr(getattr(make().set_params(**both), name), nested) == 0.5
 
 
+def test_a_grid_on_a_name_of_something_unknown_says_so_too():
+    for key in ("loss__q", "noise__share", "hidden_layer_sizes__n_outputs", "alpha__x"):
+        message = f"{key} is a parameter of an object: .*=an object that has it has to"
+        with pytest.raises(ValueError, match=message):
+            make().set_params(**{key: 0.5})
+
+
+def test_layers_without_a_bias_train():
+    for sizes in ([Dense(8, bias=False)], [8, Dense(4, bias=False)]):
+        estimator = make(hidden_layer_sizes=sizes).fit(IRIS)
+        assert estimator.score(IRIS) > 0
+        n_numbers = sum(array.size for array in estimator.coefs_)
+        n_numbers += sum(array.size for array in estimator.intercepts_)
+        assert n_numbers == estimator.n_parameters_
+
+
 def test_no_such_parameter():
-    for key in ("solver__beta_3", "depth", "max_iter__n"):
+    for key in ("solver__beta_3", "depth", "depth__n"):
         with pytest.raises(
             (ValueError, AttributeError), match=f"{key.split('__')[-1]}"
         ):

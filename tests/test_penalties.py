@@ -18,11 +18,3 @@ def test_value_and_gradient(l1_ratio):
     penalty.add_gradient(weights, gradient)
     numeric = approx_fprime(weights, penalty.value, 1e-7)
     assert_allclose(gradient - 1, numeric, atol=1e-6)
-
-
-def test_no_penalty_costs_nothing():
-    weights = np.full(3, np.nan)
-    gradient = np.ones(3)
-    assert ElasticNet().value(weights) == 0
-    ElasticNet().add_gradient(weights, gradient)
-    assert_allclose(gradient, 1)

@@ -18,14 +18,14 @@ def test_blocks_cover_all_rows_without_copies():
 def test_chosen_rows_are_gathered_into_the_buffer():
     weight = np.arange(10.0)
     rows = Rows(X, weight, np.array([7, 2, 2, 9, 0]))
-    buffer = np.empty((2, 3))
-    seen, weights = [], []
-    for block, block_weight in rows.blocks(2, buffer):
-        assert np.shares_memory(block, buffer)
-        seen.append(block.copy())
-        weights.append(block_weight)
+    seen, weights = zip(*rows.blocks(2), strict=True)
     assert_array_equal(np.vstack(seen), X[[7, 2, 2, 9, 0]])
     assert_array_equal(np.concatenate(weights), [7, 2, 2, 9, 0])
+    for source in (X, np.asfortranarray(X), X.astype(np.float32)):
+        buffer = np.empty((5, 3))
+        gathered = Rows(source, None, np.array([7, 2, 2, 9, 0]), X.dtype).array(buffer)
+        assert gathered is buffer
+        assert_array_equal(gathered, X[[7, 2, 2, 9, 0]])
     assert rows.weight_sum() == 20
 
 

@@ -168,7 +168,6 @@ def test_max_iter():
     solution = minibatch(max_iter=3)
     assert solution.outcome is Outcome.MAX_ITER
     assert not solution.outcome.converged
-    assert "max_iter=3" in solution.message
     assert minibatch(max_iter=3, kind="cosine").outcome is Outcome.ANNEALED
     solution = lbfgs(rosenbrock, np.zeros(2), max_iter=3)
     assert solution.outcome is Outcome.MAX_ITER
@@ -213,7 +212,7 @@ def test_divergence_keeps_the_best_finite_parameters():
         solution = minibatch(diverging, np.full(3, 2.0), rate=50.0)
     assert solution.outcome is Outcome.NON_FINITE
     assert_array_equal(solution.theta, 2)
-    assert "iteration 2" in solution.message
+    assert solution.n_iter == 2
 
 
 def test_growth_without_overflow_is_no_progress():

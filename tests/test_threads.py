@@ -16,7 +16,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer
 from sklearn_ae._choices import choose
-from sklearn_ae._fitting import Fitted, choose_sharing
+from sklearn_ae._fitting import Fitted, _choose_sharing
 from sklearn_ae._losses import SquaredError
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network, Stack
@@ -99,7 +99,7 @@ def sharing(solver, n_rows, n_features, hidden, **params):
     rows = Rows(np.broadcast_to(np.float32(0), (n_rows, n_features)))
     choices = choose(estimator, rows, scaling, n_rows)
     fitted = Fitted(choices, scaling.location, scaling, np.empty(0))
-    return choose_sharing(fitted, rows)
+    return _choose_sharing(fitted, rows)
 
 
 def test_only_what_is_large_is_shared_out():
