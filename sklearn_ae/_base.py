@@ -117,10 +117,10 @@ class BaseAutoencoder(
 
         X_val : array-like of shape (n_val, n_features), default=None
             Rows of your own in place of those that would be set aside: other groups, or
-            later ones. They decide when to stop (and in a detector, where the threshold
-            is), as `early_stopping` and `validation_fraction` say of rows set aside,
-            and nothing is fitted to them. For a transformer `early_stopping` must not
-            be False; "svd" has no use for them.
+            later ones. Nothing is fitted to them. They decide when to stop if
+            `early_stopping` says so of rows set aside; for a transformer it must not
+            be False, and with "svd", which does not iterate, they have no effect. In a
+            detector they calibrate the p-values and, from 50 rows on, the threshold.
 
         sample_weight_val : array-like of shape (n_val,), default=None
             Their weights, as `sample_weight`.
@@ -146,7 +146,10 @@ class BaseAutoencoder(
 
         Notes
         -----
-        A search divides whatever has as many rows as X, and so an `X_val` that has.
+        In a pipeline, `X_val` goes through the steps before with
+        ``Pipeline(steps, transform_input=["X_val"])``, metadata routing and
+        ``set_fit_request(X_val=True)``; handed over as ``step__X_val`` it does not. A
+        search divides whatever has as many rows as X, and so an `X_val` that has.
         """
         with _all_or_nothing(self), np.errstate(all="ignore"):
             before = self._fitted_before(self.warm_start)

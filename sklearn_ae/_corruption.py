@@ -48,7 +48,13 @@ class Corruption(Option):
         Parameters
         ----------
         scaling : object with methods `apply` and `invert`
-            What takes rows from the user's units to those of the network, and back.
+            What takes rows from the user's units to those of the network, and back:
+            ``apply(X)`` and ``invert(X)`` return arrays of the shape of X.
+
+        Returns
+        -------
+        corruption : Corruption
+            Another object where something has to be kept: this one stays as it is.
         """
         return self
 

@@ -266,13 +266,16 @@ def _choose_sharing(fitted, rows):
 
 def _objective(fitted, model, draws, map_pieces):
     choices = fitted.choices
+    corruption = choices.noise and choices.noise.bind(fitted.scaling)
+    if choices.noise and corruption is None:
+        raise TypeError(f"bind of {choices.noise} must return a corruption, got None.")
     penalty = ElasticNet(choices.alpha, choices.l1_ratio) if choices.alpha else None
     return Objective(
         model,
         penalty,
         fitted.theta.dtype,
         map=map_pieces,
-        corruption=choices.noise and choices.noise.bind(fitted.scaling),
+        corruption=corruption,
         draws=draws,
     )
 

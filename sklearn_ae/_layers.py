@@ -28,6 +28,12 @@ class Layer(Option):
     out which takes a small network time. Activations are not its business, nor is what
     goes around it: the network has them.
 
+    A subclass defines `after`, `mirrored`, `initial`, `forward_calls`,
+    `backward_calls`, the shapes of what parameters it has, and `scratch` if it needs
+    memory. What is affine also defines `write_adjoint`, as :class:`Dense` does.
+    docs/architecture.md shows one. A linear path goes around layers of which the first,
+    mirrored, has a bias for each feature.
+
     Attributes
     ----------
     n_inputs, n_outputs : int

@@ -19,7 +19,8 @@ class Loss(Option):
     """Base class of the reconstruction losses; subclass it to write your own.
 
     A subclass defines `elementwise` and `gradient`; the rest has defaults that suit a
-    loss whose raw output is the reconstruction itself.
+    loss whose raw output is the reconstruction itself. Targets and raw outputs are
+    arrays of shape (n_rows, n_features).
 
     A loss need not go cell by cell: one that takes several columns as one category, or
     knows a rule between columns, defines `cells` instead of `elementwise`, and divides
@@ -63,6 +64,24 @@ class Loss(Option):
     ...         return np.tanh(raw - target)
     >>> X, _ = load_iris(return_X_y=True)
     >>> AutoencoderTransformer(2, loss=LogCosh(), random_state=0).fit_transform(X).shape
+    (150, 2)
+
+    One that takes the first two columns together, as shares of one thing (softmax and
+    cross-entropy), and the others one by one:
+
+    >>> from scipy.special import log_softmax, softmax
+    >>> class Shares(Loss):
+    ...     def cells(self, target, raw):
+    ...         cells = (raw - target) ** 2
+    ...         cells[:, :2] = -target[:, :2] * log_softmax(raw[:, :2], axis=1)
+    ...         return cells
+    ...     def gradient(self, target, raw):
+    ...         gradient, shares = 2 * (raw - target), target[:, :2]
+    ...         total = shares.sum(axis=1, keepdims=True)
+    ...         gradient[:, :2] = total * softmax(raw[:, :2], axis=1) - shares
+    ...         return gradient
+    >>> X[:, :2] /= X[:, :2].sum(axis=1, keepdims=True)
+    >>> AutoencoderTransformer(2, loss=Shares(), random_state=0).fit_transform(X).shape
     (150, 2)
     """
 
@@ -108,15 +127,18 @@ class Loss(Option):
         return value, gradient if weights is None else weights * gradient
 
     def predict(self, raw):
-        """Return the reconstruction that belongs to raw outputs."""
+        """Return the reconstruction, of the same shape, that raw outputs stand for."""
         return raw
 
     def link(self, prediction):
-        """Return the raw outputs that belong to a reconstruction."""
+        """Return the raw outputs of a reconstruction: the inverse of `predict`.
+
+        Of shape (n_features,) too: training starts where the output is the mean.
+        """
         return prediction
 
     def saturated(self, target):
-        """Return the least loss that any reconstruction of `target` can have."""
+        """Return the cells of the least loss that a reconstruction can have."""
         return np.zeros_like(target)
 
     def check_data(self, X):

@@ -27,7 +27,7 @@ LEAST_TO_JUDGE = 50
 
 @dataclass(repr=False, eq=False)
 class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
-    r"""Find rows that are unlike the training rows.
+    """Find rows that are unlike the training rows.
 
     By default: a network learns to remove noise of several sizes from the training rows
     (see `noise`), each feature scaled by itself (see `scaling`), so that no scaler is
@@ -61,7 +61,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
           conformal prediction; Angelopoulos & Bates 2023, "Conformal
           prediction: a gentle introduction", section 1, and Bates et al. 2023, "Testing
           for outliers with conformal p-values", section 2). With m of them it varies by
-          :math:`\sqrt{c (1 - c) / m}`; a share below 1 / (m + 1) cannot be had, and
+          :math:`\\sqrt{c (1 - c) / m}`; a share below 1 / (m + 1) cannot be had, and
           becomes that.
         - "auto" puts it 1.5 interquartile ranges below their first quartile (Tukey
           1977).
@@ -76,7 +76,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
 
         - "loss": minus the loss of the row, as in the base class: the mean over the
           features, in the units of the data (of the scaled data with "per_feature").
-        - "auto": :math:`-\sum_p w_p \log(1 + D_p / \mathrm{median}(D_p))` over three
+        - "auto": :math:`-\\sum_p w_p \\log(1 + D_p / \\mathrm{median}(D_p))` over three
           squared distances of the scaled row, with medians over the training rows:
           "residual", the Mahalanobis distance of what the network leaves; "neighbors",
           the distance of the row from the nearest of up to 2,048 training rows other
@@ -165,7 +165,7 @@ loss_curve_, validation_loss_curve_ :
     >>> contributions = detector.score_contributions(worst)[0]
     >>> print(X.columns[contributions.argmin()])
     area error
-    """
+    """  # noqa: D301
 
     _: KW_ONLY
     contamination: float | str = parameter(

@@ -190,6 +190,7 @@ class SGD(Stochastic):
     Parameters
     ----------
     momentum : float in [0, 1), default=0.9
+        How much of a step goes on in the next.
 
     nesterov : bool, default=True
         Whether the momentum is Nesterov's.
