@@ -161,9 +161,7 @@ class BaseAutoencoder(
             if solution.outcome is Outcome.INTERRUPTED:
                 _insist_on_interrupt()
             if not solution.outcome.converged:
-                limits = {"max_iter": self.max_iter, "n_iter": solution.n_iter}
-                message = solution.outcome.value.format(**limits)
-                warnings.warn(message, ConvergenceWarning, stacklevel=3)
+                self._warn(solution.outcome, solution.n_iter, stacklevel=4)
             self._store(fitted)
             # partial_fit starts anew from here.
             self._rng = None
@@ -239,7 +237,7 @@ class BaseAutoencoder(
             since = perf_counter()
             start, fitted = fit_once(self, rows, rng, before)
             if fitted is None:
-                self._warn_of_divergence(start.n_iter + 1)
+                self._warn(Outcome.DIVERGED, start.n_iter + 1, stacklevel=5)
                 if before is not None:
                     undo()
                     return self
@@ -481,15 +479,9 @@ class BaseAutoencoder(
             )
         return self._rng
 
-    def _warn_of_divergence(self, n_iter):
-        warnings.warn(
-            f"The loss became infinite or NaN in iteration {n_iter}, or far higher "
-            "than before it; the parameters before that are kept. Lower "
-            "learning_rate_init, set the solver's clip_norm, or look for extreme "
-            "values in X.",
-            ConvergenceWarning,
-            stacklevel=5,
-        )
+    def _warn(self, outcome, n_iter, stacklevel):
+        message = outcome.value.format(max_iter=self.max_iter, n_iter=n_iter)
+        warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
 
     def _report_pass(self, n_rows, seconds):
         if self.verbose and self.n_iter_ and self.n_iter_ % self.verbose == 0:

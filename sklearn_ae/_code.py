@@ -1,7 +1,5 @@
 """What happens between encoder and decoder."""
 
-from typing import ClassVar
-
 import numpy as np
 
 
@@ -22,9 +20,9 @@ class Code:
         As of a `Corruption`.
     """
 
-    draws: ClassVar[bool] = False
-    penalises: ClassVar[bool] = False
-    needs_fresh_draws: ClassVar[bool] = False
+    draws = False
+    penalises = False
+    needs_fresh_draws = False
 
     def encoder_width(self, n_components):
         """Return how many numbers the encoder returns for each row."""

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from math import inf, log
-from typing import ClassVar
 
 import numpy as np
 
@@ -35,7 +34,7 @@ class Corruption(Option):
     (1797, 8)
     """
 
-    needs_fresh_draws: ClassVar[bool] = False
+    needs_fresh_draws = False
 
     @property
     def strength(self):

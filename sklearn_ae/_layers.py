@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import MISSING, dataclass, replace
 from functools import partial
 from math import sqrt
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -51,8 +51,8 @@ class Layer(Option):
 
     n_inputs: Any
     n_outputs: Any
-    scratch_width: ClassVar[int] = 0
-    affine: ClassVar[bool] = False
+    scratch_width = 0
+    affine = False
 
     @property
     def weight_shapes(self) -> tuple[tuple[int, ...], ...]:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum
 from math import inf, isfinite
-from typing import ClassVar
 
 import numpy as np
 
@@ -40,7 +39,7 @@ class Solver(Option):
         by one fixed function.
     """
 
-    draws_anew: ClassVar[bool] = False
+    draws_anew = False
 
     def minimize(self, problem, theta, stopping, rate, schedule):
         """Minimise a function.
@@ -80,6 +79,11 @@ class Outcome(Enum):
         "The loss became infinite or NaN in iteration {n_iter}; the best parameters "
         "before that are kept. Lower learning_rate_init, set the solver's clip_norm, "
         "or look for extreme values in X."
+    )
+    DIVERGED = (
+        "The loss became infinite or NaN in iteration {n_iter}, or far higher than "
+        "before it; the parameters before that are kept. Lower learning_rate_init, set "
+        "the solver's clip_norm, or look for extreme values in X."
     )
     NO_PROGRESS = (
         "The loss never fell below its starting value; the initial parameters are "
