@@ -16,7 +16,7 @@ import numpy as np
 
 from ._code import Code
 from ._corruption import GaussianNoise
-from ._layers import Layer
+from ._layers import Dense, Layer
 from ._linear import principal_axes
 from ._losses import Loss, SquaredError, as_loss
 from ._model import Model
@@ -211,7 +211,7 @@ def _noise(params, n_rows):
         return None if few else AUTO_NOISE
     if isinstance(noise, Real):
         noise = GaussianNoise(float(noise))
-    if noise is None or noise.strength == 0:
+    if noise is None or not noise.changes():
         return None
     if params.solver == "svd":
         raise ValueError(
@@ -255,7 +255,16 @@ def _hidden_layer_sizes(params):
                 "hidden_layer_sizes must be an integer or a sequence of integers, each "
                 f"at least 1, or of layers, got {params.hidden_layer_sizes!r}."
             )
-    return tuple(deepcopy(s) if isinstance(s, Layer) else int(s) for s in sizes)
+    return tuple(
+        deepcopy(size) if isinstance(size, Layer) else int(size)
+        for size in map(_as_number, sizes)
+    )
+
+
+def _as_number(size):
+    """Return the number that a dense layer without peculiarities stands for."""
+    plain = type(size) is Dense and size == Dense(size.n_outputs)
+    return size.n_outputs if plain else size
 
 
 def _activation(params, sizes, n_rows, before):
@@ -329,8 +338,8 @@ def _aside(choices, solver, n_rows, has_validation):
     wanted, fraction = choices.early_stopping, choices.validation_fraction
     if n_rows == inf:
         return 0.0, False
-    stops = wanted is True or (wanted == "auto" and not choices.calibrates)
-    stops = stops and solver != "svd"
+    auto = isinstance(wanted, str)
+    stops = bool(not choices.calibrates if auto else wanted) and solver != "svd"
     if has_validation:
         if not (wanted or choices.calibrates):
             raise ValueError(
@@ -338,7 +347,7 @@ def _aside(choices, solver, n_rows, has_validation):
                 f"got early_stopping={wanted!r}."
             )
         return 0.0, stops
-    if wanted == "auto":
+    if auto:
         least = LEAST_ASIDE / fraction if choices.calibrates else 0
         wanted = n_rows >= max(LEAST_TO_HOLD_OUT, least)
     if not wanted or solver == "svd":

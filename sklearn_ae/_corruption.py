@@ -36,10 +36,9 @@ class Corruption(Option):
 
     needs_fresh_draws = False
 
-    @property
-    def strength(self):
-        """0 where nothing is changed: training is then that without corruption."""
-        return 1.0
+    def changes(self):
+        """Return whether anything is changed; if not, training is that without it."""
+        return True
 
     def bind(self, scaling):
         """Return the same corruption for rows that have been scaled.
@@ -97,15 +96,14 @@ class GaussianNoise(Corruption):
     def _validate_params(self):
         super()._validate_params()
         low, high = self._range
-        if not low <= high < inf:
+        if not (low == high or 0 < low < high) or high == inf:
             raise ValueError(
-                "low of GaussianNoise must not be above high, where None is scale, got "
-                f"{self} with low={low!r} and high={high!r}."
+                "low of GaussianNoise must be above 0 and not above high, where None "
+                f"is scale, got {self} with low={low!r} and high={high!r}."
             )
 
-    @property
-    def strength(self):
-        return self._range[1]
+    def changes(self):
+        return self._range[1] > 0
 
     @property
     def _range(self):

@@ -11,10 +11,12 @@ from time import perf_counter
 import numpy as np
 
 from ._choices import Choices, choose
+from ._corruption import Corruption
 from ._draws import Draws
 from ._linear import principal_axes, write_linear_solution, write_linear_start
 from ._objective import Objective, objective_block_length
 from ._penalties import ElasticNet
+from ._rows import read_only
 from ._scaling import Scaling, fit_scaling
 from ._stopping import Outcome, Problem, Solution, Stopping
 from ._stored import Stored
@@ -147,8 +149,11 @@ def _prepare(params, rows, aside, rng, n_rows, before=None):
         state = before.state if choices.solver == known.solver else None
         fitted = replace(before, choices=choices, state=state)
         fitted.model.check_targets_stay(before.model)
+    few = rows.spread(min(2, len(rows))).array()
     if not isinstance(choices.loss, str):
-        fitted.model.check_loss(rows.spread(min(2, len(rows))).array())
+        fitted.model.check_loss(few)
+    if choices.noise:
+        _check_corruption(_bound_corruption(fitted), scaling.apply(few))
     training = rows
     if choices.validation_fraction:
         training, aside = rows.hold_out(choices.validation_fraction, rng)
@@ -183,7 +188,8 @@ def _train(fitted, training, aside, rng, map_pieces):
     else:
         stopping = _stopping(fitted, objective, validation)
         minimize = choices.solver.minimize
-        solution = minimize(problem, fitted.theta, stopping, rate, schedule)
+        theta = fitted.theta.copy()
+        solution = minimize(problem, theta, stopping, rate, schedule)
     return _with_results(fitted, solution, problem.value(solution.theta)), solution
 
 
@@ -266,18 +272,41 @@ def _choose_sharing(fitted, rows):
 
 def _objective(fitted, model, draws, map_pieces):
     choices = fitted.choices
-    corruption = choices.noise and choices.noise.bind(fitted.scaling)
-    if choices.noise and corruption is None:
-        raise TypeError(f"bind of {choices.noise} must return a corruption, got None.")
     penalty = ElasticNet(choices.alpha, choices.l1_ratio) if choices.alpha else None
     return Objective(
         model,
         penalty,
         fitted.theta.dtype,
         map=map_pieces,
-        corruption=corruption,
+        corruption=_bound_corruption(fitted),
         draws=draws,
     )
+
+
+def _bound_corruption(fitted):
+    noise = fitted.choices.noise
+    bound = noise and noise.bind(fitted.scaling)
+    if noise and not isinstance(bound, Corruption):
+        raise TypeError(f"bind of {noise} must return a Corruption, got {bound!r}.")
+    return bound
+
+
+def _check_corruption(corruption, X):
+    """Raise ValueError if a corruption of the user's own does not make rows of rows."""
+    out, name = np.full_like(X, np.nan), f"apply of the corruption {corruption}"
+    try:
+        corrupted = corruption.apply(read_only(X), np.random.default_rng(0), out)
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        raise ValueError(f"{name} must not write into X.") from error
+    corrupted = np.asarray(out if corrupted is None else corrupted)
+    rows = corrupted.shape == X.shape and corrupted.dtype.kind in "fiu"
+    if not (rows and np.isfinite(corrupted).all()):
+        raise ValueError(
+            f"{name} must write finite numbers into out, or return them in the shape "
+            f"of X, {X.shape} when tried with a few rows, got {corrupted}."
+        )
 
 
 def _epoch(choices, objective, rows, rng):

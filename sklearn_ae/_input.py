@@ -42,7 +42,10 @@ def check_weights(X, sample_weight, dtype):
         raise ValueError("sample_weight must not be 0 for all rows.")
     # Only ratios matter: equal ones make equal weights, but for the last digit, and no
     # sum overflows.
-    return (weights / weights.max()).astype(dtype)
+    weights = weights / weights.max()
+    # What is so small next to others that it is no normal number is nothing.
+    weights[weights < np.finfo(dtype).tiny] = 0
+    return weights.astype(dtype)
 
 
 def check_training_rows(estimator, X, sample_weight, dtype=None, least=2):

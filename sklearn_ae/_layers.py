@@ -155,6 +155,8 @@ class Dense(Layer):
         return ((self.n_outputs,),) if self.bias else ()
 
     def after(self, n_inputs):
+        if self.n_inputs not in (None, n_inputs):
+            raise ValueError(f"n_inputs of {self} must be None or {n_inputs} here.")
         return replace(self, n_inputs=n_inputs)
 
     def mirrored(self):

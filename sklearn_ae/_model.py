@@ -55,7 +55,7 @@ class Model:
         if not (same and np.array_equal(ours.scale, theirs.scale)):
             raise ValueError(
                 "Training cannot go on with other targets: loss must stay one with the "
-                "same shift_invariant and degree."
+                "same shift_invariant, and have a degree if it had one."
             )
 
     @property
@@ -136,14 +136,17 @@ class Model:
         target = self.targets(X)
         cells = "elementwise" if type(self.loss).cells is Loss.cells else "cells"
         for name in (cells, "gradient", "saturated"):
-            args = (target,) if name == "saturated" else (target, np.zeros_like(X))
+            raw = read_only(np.zeros_like(X))
+            args = (target,) if name == "saturated" else (target, raw)
             method = f"{name} of the loss {type(self.loss).__name__}"
             try:
                 shape = np.shape(getattr(self.loss, name)(*args))
             except ValueError as error:
                 if "read-only" not in str(error):
                     raise
-                raise ValueError(f"{method} must not write into its target.") from error
+                raise ValueError(
+                    f"{method} must not write into its target or raw."
+                ) from error
             if shape != X.shape:
                 raise ValueError(
                     f"{method} must return an array of the shape of what it gets, "

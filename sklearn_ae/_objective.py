@@ -330,7 +330,7 @@ class Objective:
         if not units.targets_are_inputs:
             targets = units.targets.apply(X, memory and memory.targets)
         if self.corruption:
-            inputs = memory.inputs if memory else np.empty_like(scaled)
+            inputs = memory.inputs if memory else np.empty(X.shape, X.dtype)
             for where, rng in self.draws.tiles(INPUTS, n_rows, start, step):
                 self._corrupt(scaled[where], rng, inputs[where])
         drawn = None

@@ -4,6 +4,7 @@ from dataclasses import field
 from numbers import Integral, Real
 from typing import Any
 
+from joblib import hash
 from sklearn.base import BaseEstimator
 
 from ._compat import Interval
@@ -52,6 +53,12 @@ class Option(Parameters):
         """Let nothing be routed to an option, whatever its methods are called."""
 
     def __eq__(self, other):
-        return type(self) is type(other) and vars(self) == vars(other)
+        if type(self) is not type(other):
+            return False
+        try:
+            return bool(vars(self) == vars(other))
+        except ValueError:
+            # Arrays have no equality that is true or false.
+            return hash(vars(self)) == hash(vars(other))
 
     __hash__ = None  # type: ignore[assignment]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, fields
 from difflib import get_close_matches
 from numbers import Real
 
@@ -72,7 +72,7 @@ class AutoencoderParameters(Parameters):
     )
     _: KW_ONLY
     hidden_layer_sizes: int | Sequence[int | Layer] = parameter(
-        (64, 64), "array-like", AT_LEAST_1
+        (64, 64), "array-like", AT_LEAST_1, Layer
     )
     activation: str = parameter("auto", Names("auto", *ACTIVATIONS))
     linear_path: bool = parameter(True, "boolean")
@@ -145,9 +145,9 @@ class AutoencoderParameters(Parameters):
             # The message begins with the name of the parameter, in quotes.
             hint = self._hint(str(error).split("'")[1])
             raise InvalidParameterError(f"{error}{hint}") from None
-        sizes = self.hidden_layer_sizes
-        layers = sizes if isinstance(sizes, Sequence) else ()
-        for value in (*vars(self).values(), *layers):
+        values = [getattr(self, field.name) for field in fields(self)]
+        layers = np.ravel(np.asarray(self.hidden_layer_sizes, dtype=object))
+        for value in (*values, *layers):
             if isinstance(value, Option):
                 value._validate_params()
 

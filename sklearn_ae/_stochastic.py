@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from math import cos, isfinite, pi, sqrt
-from typing import ClassVar
 
 import numpy as np
 
@@ -37,8 +36,8 @@ class Stochastic(Solver):
     """
 
     draws_anew = True
-    default_rate: ClassVar[float]
-    clip_norm: float | None
+    default_rate = 0.001
+    clip_norm: float | None = None
 
     def start(self, theta):
         """Return what moves along with the parameters, as a dict."""

@@ -3,6 +3,9 @@
 from dataclasses import fields
 from typing import Any, ClassVar
 
+# Under which key the name of a class is.
+KIND = "class of sklearn_ae"
+
 
 class Stored:
     """Base class of the dataclasses that a fitted estimator holds.
@@ -27,7 +30,7 @@ def to_plain(value: Any) -> Any:
         # Every one is a dataclass.
         names = [field.name for field in fields(value)]  # type: ignore[arg-type]
         plain = {name: to_plain(getattr(value, name)) for name in names}
-        return {"kind": type(value).__name__, **plain}
+        return {KIND: type(value).__name__, **plain}
     if isinstance(value, tuple):
         return tuple(to_plain(item) for item in value)
     return value
@@ -35,9 +38,9 @@ def to_plain(value: Any) -> Any:
 
 def from_plain(value: Any) -> Any:
     """Undo `to_plain`."""
-    if isinstance(value, dict) and value.get("kind") in Stored._kinds:
-        values = {name: from_plain(value[name]) for name in value if name != "kind"}
-        return Stored._kinds[value["kind"]](**values)
+    if isinstance(value, dict) and value.get(KIND) in Stored._kinds:
+        values = {name: from_plain(value[name]) for name in value if name != KIND}
+        return Stored._kinds[value[KIND]](**values)
     if isinstance(value, tuple):
         return tuple(from_plain(item) for item in value)
     return value

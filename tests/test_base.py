@@ -667,6 +667,20 @@ def test_divergence_warns_and_keeps_finite_parameters(params):
     assert np.isfinite(estimator.loss_)
 
 
+@both
+@pytest.mark.parametrize("truth", [True, np.True_, 1 == 1])
+def test_early_stopping_in_any_type_of_truth(cls, truth):
+    assert make(cls, early_stopping=truth).fit(IRIS).validation_loss_curve_
+
+
+def test_weights_that_are_no_normal_numbers_are_zeros():
+    weight = np.full(150, 1e-315)
+    weight[np.random.RandomState(0).permutation(150)[:50]] = 1
+    light = make().fit(IRIS, sample_weight=weight)
+    without = make().fit(IRIS, sample_weight=np.floor(weight))
+    assert_array_equal(light._fitted.theta, without._fitted.theta)
+
+
 @pytest.mark.parametrize("rate", [1.0, 100.0])
 def test_divergence_warns_where_pca_may_stay(rate):
     X = load_digits().data
@@ -1166,7 +1180,7 @@ def test_a_loss_cannot_write_into_the_data(solver, scaling):
             return 2 * (raw - target)
 
     X = IRIS.copy()
-    with pytest.raises(ValueError, match="loss Careless must not write into its tar"):
+    with pytest.raises(ValueError, match="loss Careless must not write into"):
         make(loss=Careless(), solver=solver, scaling=scaling).fit(X)
     assert_array_equal(X, IRIS)
 
@@ -1273,7 +1287,7 @@ BAD_PARAMETERS = [
     ),
     ({"noise": (0.1, 0.2)}, "'noise' .* instance of 'sklearn_ae.Corruption' or None"),
     ({"noise": "much"}, "'noise'"),
-    ({"noise": GaussianNoise(low=0.4)}, "low of GaussianNoise must not be above high"),
+    ({"noise": GaussianNoise(low=0.4)}, "low of GaussianNoise must be above 0 and"),
     ({"noise": GaussianNoise(low=2, high=1)}, "low=2 and high=1"),
     ({"noise": GaussianNoise(-1)}, "'scale' parameter of GaussianNoise"),
     ({"loss": object()}, "loss"),

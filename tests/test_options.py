@@ -21,6 +21,7 @@ from sklearn_ae import (
     GaussianNoise,
     Huber,
     Loss,
+    Solver,
 )
 
 IRIS = load_iris().data
@@ -129,6 +130,99 @@ def test_a_grid_on_a_name_of_something_unknown_says_so_too():
         message = f"{key} is a parameter of an object: .*=an object that has it has to"
         with pytest.raises(ValueError, match=message):
             make().set_params(**{key: 0.5})
+
+
+def test_a_number_is_a_dense_layer_in_every_way():
+    linear = {"activation": "identity", "solver": "svd"}
+    layered = make(hidden_layer_sizes=[Dense(8)], **linear).fit(IRIS)
+    assert_array_equal(layered._fitted.theta, make(**linear).fit(IRIS)._fitted.theta)
+    going = make(warm_start=True).fit(IRIS)
+    going.set_params(hidden_layer_sizes=Dense(8)).fit(IRIS)
+
+
+def test_options_may_hold_arrays():
+    class Weighted(Loss):
+        shift_invariant = True
+
+        def __init__(self, weights):
+            self.weights = weights
+
+        def elementwise(self, target, raw):
+            return self.weights * (raw - target) ** 2
+
+        def gradient(self, target, raw):
+            return 2 * self.weights * (raw - target)
+
+    assert Weighted(np.arange(3.0)) == Weighted(np.arange(3.0))
+    assert Weighted(np.arange(3.0)) != Weighted(np.ones(3))
+    estimator = make(loss=Weighted(np.arange(1.0, 5.0)), warm_start=True)
+    estimator.fit(IRIS).fit(IRIS).partial_fit(IRIS)
+
+
+@pytest.mark.parametrize(
+    ("apply", "message"),
+    [
+        (lambda X, out: None, "must write finite numbers into out"),
+        (lambda X, out: X[:, :1], ".* in the shape of X, .2, 4. when tried"),
+        (lambda X, out: 0.0, "must write finite numbers"),
+        (lambda X, out: X * 1j, "must write finite numbers"),
+        (lambda X, out: X * np.nan, "must write finite numbers"),
+        (lambda X, out: np.multiply(X, 2, out=X), "must not write into X"),
+    ],
+)
+def test_careless_corruptions_are_named(apply, message):
+    class Careless(Corruption):
+        def apply(self, X, rng, out):
+            return apply(X, out)
+
+    with pytest.raises(
+        ValueError, match=rf"apply of the corruption Careless\(\) {message}"
+    ):
+        make(noise=Careless()).fit(IRIS)
+
+
+def test_bind_must_return_a_corruption():
+    class Forgetful(Corruption):
+        def bind(self, scaling):
+            scaling.apply(np.zeros(4))
+
+    with pytest.raises(TypeError, match=r"bind of Forgetful\(\) must return a Cor"):
+        make(noise=Forgetful()).fit(IRIS)
+
+
+def test_a_corruption_may_call_its_parameter_what_it_likes():
+    class Salt(Corruption):
+        def __init__(self, strength=0.1):
+            self.strength = strength
+
+        def apply(self, X, rng, out):
+            return np.where(rng.uniform(size=X.shape) < self.strength, 1.0, X)
+
+    make(noise=Salt(0.2)).fit(IRIS)
+
+
+class Careful(Solver):
+    """Moves what it is given, and fails."""
+
+    def minimize(self, problem, theta, stopping, rate, schedule):
+        theta -= 1
+        raise RuntimeError("enough")
+
+
+def test_a_solver_cannot_change_what_was_fitted():
+    estimator = make(warm_start=True, linear_path=False).fit(IRIS)
+    codes = estimator.transform(IRIS)
+    with pytest.raises(RuntimeError, match="enough"):
+        estimator.set_params(solver=Careful()).fit(IRIS)
+    assert_array_equal(estimator.transform(IRIS), codes)
+
+
+def test_layers_are_checked_wherever_they_are():
+    for sizes in (np.array([Dense(-1)], dtype=object), [Dense("a")], Dense(0)):
+        with pytest.raises(ValueError, match="'n_outputs' parameter of Dense"):
+            make(hidden_layer_sizes=sizes).fit(IRIS)
+    with pytest.raises(ValueError, match="n_inputs of Dense.* must be None or 4 here"):
+        make(hidden_layer_sizes=[Dense(8, n_inputs=77)]).fit(IRIS)
 
 
 def test_layers_without_a_bias_train():
