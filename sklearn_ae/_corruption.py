@@ -12,7 +12,8 @@ class Corruption(Option):
     """Base class of what a denoising autoencoder removes; subclass it for your own.
 
     A subclass defines `apply`, in units of the scaled data; where the corruption is
-    meant in other units, `bind` tells it the scaling.
+    meant in other units, or depends on the data, `bind` tells it the scaling and the
+    rows.
 
     Attributes
     ----------
@@ -40,7 +41,7 @@ class Corruption(Option):
         """Return whether anything is changed; if not, training is that without it."""
         return True
 
-    def bind(self, scaling):
+    def bind(self, scaling, rows):
         """Return the same corruption for rows that have been scaled.
 
         Parameters
@@ -48,6 +49,9 @@ class Corruption(Option):
         scaling : object with methods `apply` and `invert`
             What takes rows from the user's units to those of the network, and back:
             ``apply(X)`` and ``invert(X)`` return arrays of the shape of X.
+        rows : object with a method `blocks`
+            What is trained on, in the user's units: ``rows.blocks(length)`` yields
+            (X, weights or None) for `length` rows at a time.
 
         Returns
         -------

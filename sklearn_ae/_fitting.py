@@ -149,11 +149,8 @@ def _prepare(params, rows, aside, rng, n_rows, before=None):
         state = before.state if choices.solver == known.solver else None
         fitted = replace(before, choices=choices, state=state)
         fitted.model.check_targets_stay(before.model)
-    few = rows.spread(min(2, len(rows))).array()
     if not isinstance(choices.loss, str):
-        fitted.model.check_loss(few)
-    if choices.noise:
-        _check_corruption(_bound_corruption(fitted), scaling.apply(few))
+        fitted.model.check_loss(rows.spread(min(2, len(rows))).array())
     training = rows
     if choices.validation_fraction:
         training, aside = rows.hold_out(choices.validation_fraction, rng)
@@ -177,7 +174,7 @@ def _train(fitted, training, aside, rng, map_pieces):
     rate, schedule = choices.learning_rate_init, choices.learning_rate
     validation = aside if choices.early_stopping else None
     model, rows, validation = _scaled_ahead(fitted, training, validation)
-    objective = _objective(fitted, model, draws, map_pieces)
+    objective = _objective(fitted, model, training, draws, map_pieces)
     problem = Problem(
         partial(objective.value, rows=rows),
         partial(objective.value_and_gradient, rows=rows),
@@ -236,11 +233,11 @@ def _train_once(fitted, rows, rng, map_pieces):
     most = DIVERGED * max(mean_loss, NO_RESIDUAL ** (model.loss.degree or 2))
     seed = int(rng.randint(2**31)) if fitted.seed is None else fitted.seed
     draws = Draws(seed, fitted.places)
-    model, rows, few = _scaled_ahead(fitted, rows, few)
-    objective = _objective(fitted, model, draws, map_pieces)
+    model, scaled, few = _scaled_ahead(fitted, rows, few)
+    objective = _objective(fitted, model, rows, draws, map_pieces)
     theta = before.copy()
     state = deepcopy(fitted.state) or choices.solver.start(theta)
-    batches = _epoch(choices, objective, rows, rng)()
+    batches = _epoch(choices, objective, scaled, rng)()
     rate = choices.learning_rate_init
     value = choices.solver.run_epoch(batches, theta, state, rate)
     loss = objective.mean_loss(theta, few)
@@ -270,7 +267,7 @@ def _choose_sharing(fitted, rows):
     return Sharing.BLAS if large else Sharing.NOTHING
 
 
-def _objective(fitted, model, draws, map_pieces):
+def _objective(fitted, model, rows, draws, map_pieces):
     choices = fitted.choices
     penalty = ElasticNet(choices.alpha, choices.l1_ratio) if choices.alpha else None
     return Objective(
@@ -278,16 +275,20 @@ def _objective(fitted, model, draws, map_pieces):
         penalty,
         fitted.theta.dtype,
         map=map_pieces,
-        corruption=_bound_corruption(fitted),
+        corruption=_bound_corruption(fitted, rows),
         draws=draws,
     )
 
 
-def _bound_corruption(fitted):
+def _bound_corruption(fitted, rows):
     noise = fitted.choices.noise
-    bound = noise and noise.bind(fitted.scaling)
-    if noise and not isinstance(bound, Corruption):
+    if noise is None:
+        return None
+    bound = noise.bind(fitted.scaling, rows)
+    if not isinstance(bound, Corruption):
         raise TypeError(f"bind of {noise} must return a Corruption, got {bound!r}.")
+    few = rows.spread(min(2, len(rows))).array()
+    _check_corruption(bound, fitted.scaling.apply(few))
     return bound
 
 

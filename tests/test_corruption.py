@@ -5,6 +5,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn_ae import (
     AutoencoderOutlierDetector,
     AutoencoderTransformer,
+    Corruption,
     GaussianNoise,
 )
 
@@ -119,3 +120,27 @@ def test_the_error_tells_architectures_apart():
     estimator = AutoencoderTransformer(2, warm_start=True, max_iter=20).fit(X)
     with pytest.raises(ValueError, match="linear_path must stay True, got False"):
         estimator.set_params(linear_path=False).fit(X)
+
+
+class ToTheEdge(Corruption):
+    """A tenth of the cells become the least value of their feature."""
+
+    def bind(self, scaling, rows):
+        bound = ToTheEdge()
+        least = np.min([X.min(axis=0) for X, _ in rows.blocks(50)], axis=0)
+        bound.least = scaling.apply(least[None])[0]
+        return bound
+
+    def apply(self, X, rng, out):
+        assert (X >= self.least - 1e-9).all()
+        return np.where(rng.uniform(size=X.shape) < 0.1, self.least, X)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_a_corruption_may_know_the_data(method):
+    X = np.random.RandomState(0).uniform(5, 9, size=(200, 4)) * [1, 10, 100, 1000]
+    estimator = AutoencoderTransformer(
+        2, noise=ToTheEdge(), scaling="per_feature", early_stopping=False, max_iter=3
+    )
+    getattr(estimator, method)(X)
+    assert "least" not in vars(estimator.noise)

@@ -183,7 +183,7 @@ def test_careless_corruptions_are_named(apply, message):
 
 def test_bind_must_return_a_corruption():
     class Forgetful(Corruption):
-        def bind(self, scaling):
+        def bind(self, scaling, rows):
             scaling.apply(np.zeros(4))
 
     with pytest.raises(TypeError, match=r"bind of Forgetful\(\) must return a Cor"):
