@@ -174,17 +174,19 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
     if before is not None:
         _check_goes_on(choices, before)
     endless = n_rows == inf
-    solver, rate = _solver(choices, endless), params.learning_rate_init
+    solver = _solver(choices, endless)
+    rate: Any = params.learning_rate_init
+    if rate == "auto":
+        rate = getattr(solver, "default_rate", None)
     fraction, stops = _aside(choices, solver, n_rows, has_validation)
     n_training = len(rows) - ceil(fraction * len(rows))
-    auto_rate = getattr(solver, "default_rate", None)
     return replace(
         choices,
         solver=solver,
         batch_size=_batch_size(choices, n_training),
         # Where there is no last epoch, nothing can fall until then.
         learning_rate="constant" if endless else params.learning_rate,
-        learning_rate_init=auto_rate if rate == "auto" else rate,  # type: ignore[arg-type]
+        learning_rate_init=rate,
         early_stopping=stops,
         validation_fraction=fraction,
     )
@@ -208,7 +210,7 @@ def _noise(params, n_rows):
     noise = params.noise
     if noise == "auto":
         few = n_rows < LEAST_TO_HOLD_OUT or params.solver == "svd"
-        return None if few else AUTO_NOISE
+        noise = None if few else AUTO_NOISE
     if isinstance(noise, Real):
         noise = GaussianNoise(float(noise))
     if noise is None or not noise.changes():

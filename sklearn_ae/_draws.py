@@ -14,7 +14,8 @@ class Draws:
 
     A pass over all rows draws for tiles of 1,024 row *positions*, the same each time,
     so that a minimiser sees one function. Minibatches draw from one stream for each
-    kind, as a new generator takes as long as a small step.
+    kind, as a new generator takes as long as a small step; those of more than a tile
+    draw for tiles, too, by a number from a stream.
 
     Parameters
     ----------

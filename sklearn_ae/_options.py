@@ -60,5 +60,3 @@ class Option(Parameters):
         except ValueError:
             # Arrays have no equality that is true or false.
             return hash(vars(self)) == hash(vars(other))
-
-    __hash__ = None  # type: ignore[assignment]

@@ -165,7 +165,7 @@ loss_curve_, validation_loss_curve_ :
     >>> contributions = detector.score_contributions(worst)[0]
     >>> print(X.columns[contributions.argmin()])
     area error
-    """  # noqa: D301
+    """  # noqa: D301  # backslashes that join lines
 
     _: KW_ONLY
     contamination: float | str = parameter(

@@ -15,6 +15,7 @@ class Stored:
     """
 
     _kinds: ClassVar[dict[str, type]] = {}
+    __dataclass_fields__: ClassVar[dict]
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -27,8 +28,7 @@ class Stored:
 def to_plain(value: Any) -> Any:
     """Return a value, or what is in a container, without objects of this package."""
     if isinstance(value, Stored):
-        # Every one is a dataclass.
-        names = [field.name for field in fields(value)]  # type: ignore[arg-type]
+        names = [field.name for field in fields(value)]
         plain = {name: to_plain(getattr(value, name)) for name in names}
         return {KIND: type(value).__name__, **plain}
     if isinstance(value, tuple):

@@ -144,3 +144,11 @@ def test_a_corruption_may_know_the_data(method):
     )
     getattr(estimator, method)(X)
     assert "least" not in vars(estimator.noise)
+
+
+def test_what_auto_means_is_nobodys_to_change():
+    X = np.random.RandomState(0).normal(size=(80, 6))
+    detector = AutoencoderOutlierDetector(random_state=0, max_iter=2).fit(X)
+    detector.noise_.high = 7.0
+    fresh = AutoencoderOutlierDetector(random_state=0, max_iter=2).fit(X)
+    assert fresh.noise_ == GaussianNoise(low=0.1, high=1.0)
