@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from contextlib import contextmanager
+from functools import partial
 from math import inf, isfinite
 from time import perf_counter
 from typing import Self
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state, gen_batches
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -21,14 +22,12 @@ from ._compat import _fit_context, in_output_container
 from ._fitting import Fitted, fit, fit_once
 from ._input import (
     FLOAT_DTYPES,
-    check_floats,
-    check_training_rows,
+    check_rows,
     check_validation_rows,
-    check_weights,
     refuse_sparse_and_masked,
 )
 from ._parameters import AutoencoderParameters
-from ._rows import Rows, in_dtype, streaming_length
+from ._rows import Rows, streaming_length
 from ._stochastic import Stochastic
 from ._stopping import Outcome
 from ._stored import from_plain, to_plain
@@ -154,7 +153,8 @@ class BaseAutoencoder(
         with _all_or_nothing(self), np.errstate(all="ignore"):
             before = self._fitted_before(self.warm_start)
             dtype = None if before is None else before.theta.dtype
-            rows = check_training_rows(self, X, sample_weight, dtype)
+            options = {"dtype": dtype, "loss": self.loss, "least": 2}
+            rows = check_rows(self, X, sample_weight, **options)
             aside = check_validation_rows(self, X_val, sample_weight_val, rows.dtype)
             rng = check_random_state(self.random_state)
             fitted, solution, training, aside = fit(self, rows, aside, rng, before)
@@ -232,7 +232,8 @@ class BaseAutoencoder(
         rng = self._stream_of_draws()
         with _all_or_nothing(self, rng) as undo, np.errstate(all="ignore"):
             dtype, least = (None, 2) if before is None else (before.theta.dtype, 1)
-            rows = check_training_rows(self, X, sample_weight, dtype, least)
+            options = {"dtype": dtype, "loss": self.loss, "least": least}
+            rows = check_rows(self, X, sample_weight, **options)
             self._rng, self._rng_from = rng, self.random_state
             since = perf_counter()
             start, fitted = fit_once(self, rows, rng, before)
@@ -260,8 +261,8 @@ class BaseAutoencoder(
         codes : ndarray of shape (n_samples, n_components_)
             The latent representation. `set_output` makes it a DataFrame.
         """
-        X = self._check_rows(X)
-        return self._by_blocks(self._fitted.model.encode, X)
+        rows = self._check_rows(X)
+        return self._by_blocks(self._fitted.model.encode, rows)
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Map codes back to rows.
@@ -285,7 +286,8 @@ class BaseAutoencoder(
                 f"X has {codes.shape[1]} columns, but inverse_transform of this "
                 f"{type(self).__name__} expects n_components_={self.n_components_}."
             )
-        return self._by_blocks(self._fitted.model.decode, codes)
+        model, rows = self._fitted.model, Rows(codes, dtype=self._fitted.theta.dtype)
+        return self._by_blocks(lambda v, codes: model.decode(v, codes.array()), rows)
 
     def reconstruct(self, X: ArrayLike) -> np.ndarray:
         """Return what the network makes of rows: encoded, then decoded.
@@ -319,8 +321,7 @@ class BaseAutoencoder(
             Minus the mean of the loss over the features, in the units of the data (with
             one scale for each feature, of the scaled data). Always float64.
         """
-        X = self._check_rows(X, for_loss=True)
-        return self._by_blocks(self._row_scores, X)
+        return self._by_blocks(self._row_scores, self._check_rows(X, for_loss=True))
 
     def score(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -354,23 +355,14 @@ class BaseAutoencoder(
         -------
         score : float
         """
-        X = self._check_rows(X, for_loss=True)
+        rows = self._check_rows(X, sample_weight, for_loss=True)
         fitted, model = self._fitted, self._fitted.model
-        dtype, views = fitted.theta.dtype, fitted.views
-        rows = Rows(X, check_weights(X, sample_weight, dtype), dtype=dtype)
         length = streaming_length(model.row_bytes)
-        unexplained = total = 0.0
-        varies = False
+        deviances = partial(model.deviances, fitted.views, fitted.mean)
         with threads(self._sharing(min(len(rows), length))), np.errstate(all="ignore"):
-            raw_mean = model.raw_mean(fitted.mean)
-            for block, weights in rows.blocks(length):
-                varies = varies or not model.is_mean(block, fitted.mean)
-                raw = model.raw(views, block)
-                unexplained += model.excess_loss(raw, block, weights)
-                raw = np.broadcast_to(raw_mean, block.shape)
-                total += model.excess_loss(raw, block, weights)
-            if not varies:
-                mean = model.reconstruct(views, fitted.mean[None])
+            unexplained, total, n_varying = rows.sum_blocks(deviances, length)
+            if not n_varying:
+                mean = model.reconstruct(fitted.views, Rows(fitted.mean[None]))
                 return float(model.is_mean(mean, fitted.mean, within=10))
         if not isfinite(unexplained):
             return -inf
@@ -440,33 +432,26 @@ class BaseAutoencoder(
     def _judge_pass(self, rows, rng):
         """Do so after `partial_fit`."""
 
-    def _row_scores(self, views, X):
-        return -self._fitted.model.losses(views, X).mean(axis=1)
+    def _row_scores(self, views, rows):
+        return -self._fitted.model.losses(views, rows).mean(axis=1)
 
     def _sharing(self, n_rows):
         """Return what threads share out while so many rows go through the network."""
         return choose_for_products(n_rows * self._fitted.model.network.largest_layer)
 
-    def _by_blocks(self, function, X, sharing=None):
-        """Apply ``function(views, block)`` to blocks of rows of bounded memory."""
-        views, dtype = self._fitted.views, self._fitted.theta.dtype
+    def _by_blocks(self, function, rows, sharing=None):
+        """Apply ``function(views, rows)`` to as many rows as memory is bounded to."""
         length = streaming_length(self._fitted.model.row_bytes)
-        sharing = sharing or self._sharing(min(len(X), length))
+        sharing = sharing or self._sharing(min(len(rows), length))
         # Rows far beyond the training data may overflow, and have the loss inf.
         with threads(sharing), np.errstate(all="ignore"):
-            for where in gen_batches(len(X), length):
-                part = function(views, in_dtype(X[where], dtype))
-                if where.start == 0:
-                    out = np.empty((len(X), *part.shape[1:]), part.dtype)
-                out[where] = part
-        return out
+            return rows.apply(partial(function, self._fitted.views), length)
 
-    def _check_rows(self, X, for_loss=False):
+    def _check_rows(self, X, sample_weight=None, for_loss=False):
         check_is_fitted(self)
-        X = check_floats(self, X, reset=False)
-        if for_loss:
-            self._fitted.model.loss.check_data(X)
-        return X
+        loss = self._fitted.model.loss if for_loss else None
+        dtype = self._fitted.theta.dtype
+        return check_rows(self, X, sample_weight, dtype=dtype, loss=loss)
 
     def _stream_of_draws(self):
         """Return the random state that all calls of `partial_fit` draw from."""

@@ -51,7 +51,8 @@ class Corruption(Option):
             ``apply(X)`` and ``invert(X)`` return arrays of the shape of X.
         rows : object with a method `blocks`
             What is trained on, in the user's units: ``rows.blocks(length)`` yields
-            (X, weights or None) for `length` rows at a time.
+            (X, weights) for `length` rows at a time, where weights are None or
+            broadcast to the cells of X.
 
         Returns
         -------

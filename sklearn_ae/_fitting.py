@@ -25,10 +25,9 @@ from ._threads import LARGE_BLOCK, Sharing, choose_for_decomposition, threads
 # Data up to this size are scaled before training, in a copy.
 SCALED_AHEAD_BYTES = 16 * 2**20
 
-# A pass has diverged if it multiplies the loss by this, and if it ends so many times
-# above what predicting the mean costs (of the rows looked at, which may be the mean).
+# A pass has diverged if it multiplies the loss by this: the loss of scaled rows, or 1,
+# which is about what predicting the mean costs.
 DIVERGED = 1000
-NO_RESIDUAL = 1e-3
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,21 +227,18 @@ def _with_results(fitted, solution, value):
 def _train_once(fitted, rows, rng, map_pieces):
     """Step through the rows; return what comes out, or None if it has diverged."""
     choices, model, before = fitted.choices, fitted.model, fitted.theta
-    few = rows.spread(choices.batch_size)
-    mean_loss = model.mean_loss_of_predicting(fitted.mean, few.array())
-    most = DIVERGED * max(mean_loss, NO_RESIDUAL ** (model.loss.degree or 2))
     seed = int(rng.randint(2**31)) if fitted.seed is None else fitted.seed
     draws = Draws(seed, fitted.places)
-    model, scaled, few = _scaled_ahead(fitted, rows, few)
+    model, scaled, few = _scaled_ahead(fitted, rows, rows.spread(choices.batch_size))
     objective = _objective(fitted, model, rows, draws, map_pieces)
+    most = DIVERGED * max(1.0, objective.mean_loss(before, few))
     theta = before.copy()
     state = deepcopy(fitted.state) or choices.solver.start(theta)
     batches = _epoch(choices, objective, scaled, rng)()
     rate = choices.learning_rate_init
     value = choices.solver.run_epoch(batches, theta, state, rate)
-    loss = objective.mean_loss(theta, few)
-    sound = loss <= most or loss <= DIVERGED * objective.mean_loss(before, few)
-    if not (sound and isfinite(value) and np.isfinite(theta).all()):
+    sound = isfinite(value) and objective.mean_loss(theta, few) <= most
+    if not (sound and np.isfinite(theta).all()):
         return None
     loss, places = float(model.units.of_loss * value), draws.places()
     reports = {"n_iter": fitted.n_iter + 1, "loss_curve": [*fitted.loss_curve, loss]}

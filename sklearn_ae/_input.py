@@ -25,12 +25,6 @@ def refuse_sparse_and_masked(X):
         )
 
 
-def check_floats(estimator, X, **kwargs):
-    """Return X as an array of floats, which is X itself where it may be."""
-    refuse_sparse_and_masked(X)
-    return validate_data(estimator, X, dtype=FLOAT_DTYPES, **kwargs)
-
-
 def check_weights(X, sample_weight, dtype):
     """Return weights of the rows of X, of which the largest is 1, or None."""
     if sample_weight is None:
@@ -48,8 +42,8 @@ def check_weights(X, sample_weight, dtype):
     return weights.astype(dtype)
 
 
-def check_training_rows(estimator, X, sample_weight, dtype=None, least=2):
-    """Return `Rows` to train or validate on.
+def check_rows(estimator, X, sample_weight=None, *, dtype=None, loss=None, least=1):
+    """Return as `Rows` what is to be trained on, or what a fit is to be applied to.
 
     Parameters
     ----------
@@ -59,16 +53,19 @@ def check_training_rows(estimator, X, sample_weight, dtype=None, least=2):
     dtype : dtype, optional
         Of the fit that they belong to, whose features they must have. Without it, they
         are the first rows, and decide what the features are.
-    least : int, default=2
+    loss : str or Loss, optional
+        What has to be defined for them.
+    least : int, default=1
         Rows that there must be.
     """
-    reset = dtype is None
-    X = check_floats(estimator, X, reset=reset, ensure_min_samples=least)
+    refuse_sparse_and_masked(X)
+    options = {"reset": dtype is None, "ensure_min_samples": least}
+    X = validate_data(estimator, X, dtype=FLOAT_DTYPES, **options)
     dtype = dtype or X.dtype
     rows = Rows.with_positive_weight(X, check_weights(X, sample_weight, dtype), dtype)
-    loss = as_loss(estimator.loss)
-    for block, _ in rows.blocks(block_length(X[:1].nbytes)):
-        loss.check_data(block)
+    if loss is not None:
+        for block, _ in rows.blocks(block_length(8 * rows.n_features)):
+            as_loss(loss).check_data(block)
     if len(rows) < least:
         raise ValueError(
             f"At least {least} rows must have a positive sample_weight, got "
@@ -84,7 +81,8 @@ def check_validation_rows(estimator, X_val, sample_weight_val, dtype):
     if X_val is None:
         raise ValueError("sample_weight_val is for rows of X_val, but X_val is None.")
     try:
-        return check_training_rows(estimator, X_val, sample_weight_val, dtype, least=1)
+        options = {"dtype": dtype, "loss": estimator.loss}
+        return check_rows(estimator, X_val, sample_weight_val, **options)
     except (TypeError, ValueError) as error:
         message = (
             f"X_val and sample_weight_val must be like X and sample_weight: {error}"

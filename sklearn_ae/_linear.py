@@ -1,13 +1,10 @@
 """The linear autoencoder, solved exactly: it is PCA."""
 
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy.linalg import eigh, qr, svd
 from sklearn.utils.extmath import svd_flip
-
-from ._rows import block_length
 
 # With more rows and columns than these, a few directions are not found exactly.
 LARGE = 1000
@@ -54,58 +51,57 @@ def principal_axes(rows, scaling, n_wanted=None):
     Tropp 2011, "Finding structure with randomness", algorithm 4.4), with memory for
     little more than the directions.
     """
-    n_features, weight_sum = rows.n_features, rows.weight_sum()
-    mean = sum(
-        block.sum(axis=0) if weights is None else weights @ block
-        for block, weights in _scaled_blocks(rows, scaling)
-    )
-    mean /= weight_sum
-    centred = partial(_centred_blocks, rows, scaling, mean)
-    smaller = min(len(rows), n_features)
+    mean = rows.mean(scaling.apply)
+
+    def centred(rows):
+        """Return a block such that the sum of all squares is the weighted scatter."""
+        block, weights = scaling.apply(rows.array()) - mean, rows.cell_weights()
+        return block if weights is None else block * np.sqrt(weights, dtype=np.float64)
+
+    smaller = min(len(rows), rows.n_features)
     if n_wanted and smaller > max(LARGE, 2 * PASSES * (n_wanted + OVERSAMPLING)):
-        variances, directions = _leading_directions(centred, n_features, n_wanted)
-    elif smaller == n_features:
-        scatter = np.zeros((n_features, n_features))
-        for block in centred():
-            scatter += block.T @ block
-        variances, directions = eigh(scatter, overwrite_a=True)
+        variances, directions = _leading_directions(rows, centred, n_wanted)
+    elif smaller == rows.n_features:
+        variances, directions = eigh(_scatter(rows, centred), overwrite_a=True)
         variances, directions = variances[::-1], directions.T[::-1]
     else:
-        _, singular_values, directions = svd(
-            np.vstack(list(centred())), full_matrices=False, overwrite_a=True
-        )
-        variances = singular_values**2
+        whole = rows.apply(centred, len(rows))
+        _, lengths, directions = svd(whole, full_matrices=False, overwrite_a=True)
+        variances = lengths**2
     _, directions = svd_flip(None, directions, u_based_decision=False)
-    return PrincipalAxes(mean, np.maximum(variances, 0) / weight_sum, directions)
+    variances = np.maximum(variances, 0) / rows.weight_sum()
+    return PrincipalAxes(mean, variances, directions)
 
 
-def _leading_directions(centred, n_features, n_wanted):
+def _scatter(rows, function):
+    """Return the sum of all products of columns that a function makes of blocks."""
+
+    def products(rows):
+        block = function(rows)
+        return [block.T @ block]
+
+    return rows.sum_blocks(products)[0]
+
+
+def _leading_directions(rows, centred, n_wanted):
     """Return variances and directions from a few passes over blocks.
 
     Each pass multiplies a random basis by the scatter matrix, which is never made.
     """
+
+    def multiplied(rows):
+        block = centred(rows)
+        return [block.T @ (block @ basis)]
+
     rng = np.random.RandomState(0)
-    basis = rng.normal(size=(n_features, n_wanted + OVERSAMPLING))
+    basis = rng.normal(size=(rows.n_features, n_wanted + OVERSAMPLING))
     for _ in range(PASSES):
-        basis = sum(block.T @ (block @ basis) for block in centred())
+        (basis,) = rows.sum_blocks(multiplied)
         basis, _ = qr(basis, mode="economic", overwrite_a=True)
-    projected = (block @ basis for block in centred())
-    variances, rotation = eigh(sum(block.T @ block for block in projected))
+    projected = _scatter(rows, lambda rows: centred(rows) @ basis)
+    variances, rotation = eigh(projected)
     leading = slice(-1, -n_wanted - 1, -1)
     return variances[leading], (basis @ rotation[:, leading]).T
-
-
-def _centred_blocks(rows, scaling, mean):
-    """Yield blocks such that the sum of their squares is the weighted scatter."""
-    for block, weights in _scaled_blocks(rows, scaling):
-        block = block - mean
-        yield block if weights is None else block * np.sqrt(weights)[:, None]
-
-
-def _scaled_blocks(rows, scaling):
-    for X, weights in rows.blocks(block_length(8 * rows.n_features)):
-        block = scaling.apply(X).astype(np.float64, copy=False)
-        yield block, None if weights is None else weights.astype(np.float64)
 
 
 def write_linear_solution(network, theta, axes, alpha):

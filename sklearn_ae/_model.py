@@ -72,40 +72,52 @@ class Model:
         cells = 2 * n_features + self.network.row_width
         return cells * self.units.inputs.location.itemsize
 
-    def encode(self, views, X):
-        """Return the codes of rows, of shape (n_rows, n_components)."""
-        inputs = _clipped(self.units.inputs.apply(X))
+    def encode(self, views, rows):
+        """Return the codes of `Rows`, of shape (n_rows, n_components)."""
+        inputs = _clipped(self.units.inputs.apply(rows.array()))
         return self.code.center(self.network.encoder.forward(views[0], inputs))
 
     def decode(self, views, codes):
-        """Map codes back to rows."""
+        """Map an array of codes back to rows."""
         raw = self._raw_of_codes(views, codes)
         return self.units.targets.invert(self.loss.predict(raw))
 
-    def reconstruct(self, views, X):
-        """Return what the network makes of rows."""
-        return self.decode(views, self.encode(views, X))
+    def reconstruct(self, views, rows):
+        """Return what the network makes of `Rows`."""
+        return self.decode(views, self.encode(views, rows))
 
-    def raw(self, views, X):
-        """Return the network's raw output for rows."""
-        return self._raw_of_codes(views, self.encode(views, X))
+    def raw(self, views, rows):
+        """Return the network's raw output for `Rows`."""
+        return self._raw_of_codes(views, self.encode(views, rows))
 
-    def losses(self, views, X):
-        """Return the loss of each row as cells, in the units of the data.
+    def losses(self, views, rows):
+        """Return the loss of each of some `Rows` as cells, in the units of the data.
 
-        In float64, which has a place for the units of large float32 data, squared.
-        Where it cannot be computed any more, it is infinite.
+        Where cells weigh more or less than others of their row, so do their losses. In
+        float64, which has a place for the units of large float32 data, squared. Where
+        it cannot be computed any more, it is infinite.
         """
-        cells = self.loss.cells(self.targets(X), self.raw(views, X))
+        weights, target = rows.cell_weights(), self.targets(rows.array())
+        cells = self.loss.cells(target, self.raw(views, rows))
         cells = self.units.of_loss * np.asarray(cells, dtype=np.float64)
+        if weights is not None:
+            cells *= weights / weights.mean(axis=1, keepdims=True)
         return np.nan_to_num(cells, copy=False, nan=np.inf, posinf=np.inf)
 
-    def excess_loss(self, raw, X, sample_weight):
-        """Return the weighted sum of the losses for raw outputs, less the least."""
-        target = self.targets(X)
-        losses = self.loss.cells(target, raw) - self.loss.saturated(target)
-        losses = losses.sum(axis=1, dtype=np.float64)
-        return losses.sum() if sample_weight is None else sample_weight @ losses
+    def deviances(self, views, mean, rows):
+        """Return the loss of rows' reconstructions, and of the mean in place of them.
+
+        Both less the least possible loss, as weighted sums. The third number says
+        whether any row is not the mean.
+        """
+        target, weights = self.targets(rows.array()), rows.cell_weights()
+        least, sums = self.loss.saturated(target), []
+        for raw in (self.raw(views, rows), self.raw_mean(mean)):
+            raw = np.broadcast_to(raw, target.shape)
+            losses = self.loss.cells(target, raw) - least
+            losses = losses if weights is None else weights * losses
+            sums.append(losses.sum(axis=1, dtype=np.float64).sum())
+        return [*sums, not self.is_mean(rows.array(), mean)]
 
     def is_mean(self, X, mean, within=0.0):
         """Return whether all rows are the mean, but for rounding.
@@ -117,11 +129,6 @@ class Model:
         share = 2 * np.finfo(mean.dtype).eps + 100 * np.finfo(np.float64).eps
         size = np.abs(mean) + within * self.units.inputs.scale
         return bool((np.abs(X - mean) <= share * size).all())
-
-    def mean_loss_of_predicting(self, mean, X):
-        """Return the excess loss, per cell, of predicting the same for all rows."""
-        raw = np.broadcast_to(self.raw_mean(mean), X.shape)
-        return self.excess_loss(raw, X, None) / X.size
 
     def raw_mean(self, mean):
         """Return the raw output, of shape (n_features,), that predicts `mean`."""

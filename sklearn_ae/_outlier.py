@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from math import inf
 from numbers import Real
 
@@ -292,16 +293,16 @@ loss_curve_, validation_loss_curve_ :
         sharing = None if self._score is None else Sharing.NOTHING
         return self._by_blocks(function, rows, sharing)
 
-    def _row_scores(self, views, X):
+    def _row_scores(self, views, rows):
         if self._score is None:
-            return super()._row_scores(views, X)
-        return _finite_or_lowest(self._score.rows(self._fitted.model, views, X))
+            return super()._row_scores(views, rows)
+        return _finite_or_lowest(self._score.measure(self._fitted.model, views, rows))
 
-    def _row_contributions(self, views, X):
+    def _row_contributions(self, views, rows):
         model = self._fitted.model
         if self._score is None:
-            return model.losses(views, X) / -X.shape[1]
-        return _finite_or_lowest(self._score.contributions(model, views, X))
+            return model.losses(views, rows) / -rows.n_features
+        return _finite_or_lowest(self._score.shares(model, views, rows))
 
     def _validate_params(self):
         super()._validate_params()
@@ -353,10 +354,9 @@ loss_curve_, validation_loss_curve_ :
 
     def _scores_of(self, rows):
         """Return the scores of rows, and their weights or None."""
-        views = self._fitted.views
-        length = block_length(self._fitted.model.row_bytes)
-        scores = [self._row_scores(views, X) for X, _ in rows.blocks(length)]
-        return np.concatenate(scores), rows.weights()
+        fitted, function = self._fitted, partial(self._row_scores, self._fitted.views)
+        length = block_length(fitted.model.row_bytes)
+        return rows.apply(function, length), rows.weights()
 
 
 def _finite_or_lowest(scores):

@@ -71,11 +71,8 @@ class Rows:
     """
 
     def __init__(self, X, sample_weight=None, indices=None, dtype=None):
-        self._X = X
-        self._sample_weight = sample_weight
-        self._indices = indices
-        self.dtype = np.dtype(dtype or X.dtype)
-        self.n_features = X.shape[1]
+        self._X, self._sample_weight, self._indices = X, sample_weight, indices
+        self.dtype, self.n_features = np.dtype(dtype or X.dtype), X.shape[1]
 
     @classmethod
     def with_positive_weight(cls, X, sample_weight, dtype=None):
@@ -94,13 +91,17 @@ class Rows:
 
     def take(self, positions):
         """Return the rows at some positions among these, numbers or a slice."""
+        taken = object.__new__(type(self))
+        vars(taken).update(vars(self))
         if self._indices is not None:
-            positions = self._indices[positions]
-        if not isinstance(positions, slice):
-            return type(self)(self._X, self._sample_weight, positions, self.dtype)
-        weights = self._sample_weight
-        weights = None if weights is None else weights[positions]
-        return type(self)(self._X[positions], weights, dtype=self.dtype)
+            taken._indices = self._indices[positions]
+        elif not isinstance(positions, slice):
+            taken._indices = positions
+        else:
+            taken._X = self._X[positions]
+            if self._sample_weight is not None:
+                taken._sample_weight = self._sample_weight[positions]
+        return taken
 
     def spread(self, n):
         """Return `n` of these rows, at equal distances."""
@@ -136,6 +137,15 @@ class Rows:
             return self._sample_weight
         return self._sample_weight[self._indices]
 
+    def cell_weights(self):
+        """Return weights that broadcast to cells, or None if all are 1.
+
+        Of rows, here, as (n_rows, 1); where single cells weigh more or less than others
+        of their row, or nothing, the array has a column for each feature.
+        """
+        weights = self.weights()
+        return None if weights is None else weights[:, None]
+
     def weight_sum(self):
         """Return the sum of all weights."""
         weights = self.weights()
@@ -147,9 +157,26 @@ class Rows:
             yield self.take(slice(start, start + length))
 
     def blocks(self, length):
-        """Yield (rows, weights or None), arrays both, block by block."""
+        """Yield (X, weights), arrays both, for `length` rows at a time.
+
+        Weights are those of `cell_weights`.
+        """
         for piece in self.pieces(length):
-            yield piece.array(), piece.weights()
+            yield piece.array(), piece.cell_weights()
+
+    def apply(self, function, length):
+        """Return in one array what ``function(rows)`` returns for `length` at a time.
+
+        That is an array with a row for each of the rows that it is given.
+        """
+        start = 0
+        for piece in self.pieces(length):
+            part = function(piece)
+            if start == 0:
+                out = np.empty((len(self), *part.shape[1:]), part.dtype)
+            out[start : start + len(part)] = part
+            start += len(part)
+        return out
 
     def sum(self, function, length, map=map):
         """Add up what a function returns for pieces of these rows.
@@ -169,6 +196,40 @@ class Rows:
         pieces = zip(starts, self.pieces(size), strict=True)
         results = map(lambda piece: function(*piece), pieces)
         return reduce(added, results)
+
+    def sum_blocks(self, function, length=None):
+        """Add up the lists that ``function(rows)`` returns for `length` rows at a time.
+
+        By default, as many as fit a cache in float64.
+        """
+        length = length or block_length(8 * self.n_features)
+        return self.sum(
+            lambda _, piece: reduce(added, map(function, piece.pieces(length))), length
+        )
+
+    def mean(self, function):
+        """Return the weighted mean of what a function makes of cells, for each column.
+
+        Parameters
+        ----------
+        function : callable(X) -> ndarray
+            From a block to an array of its shape.
+
+        Returns
+        -------
+        mean : ndarray of shape (n_features,) of float64
+        """
+
+        def sums(rows):
+            values = function(rows.array()).astype(np.float64, copy=False)
+            weights = rows.cell_weights()
+            if weights is None:
+                return [values.sum(axis=0), float(len(rows))]
+            weighted = (weights * values).sum(axis=0)
+            return [weighted, weights.sum(axis=0, dtype=np.float64)]
+
+        total, weight_sum = self.sum_blocks(sums)
+        return total / weight_sum
 
     def array(self, buffer=None):
         """Return the rows as an array: a view, or gathered into `buffer` if given."""

@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from sklearn.preprocessing import StandardScaler
 
-from ._rows import block_length
 from ._statistics import varying_share
 from ._stored import Stored
 
@@ -63,11 +61,9 @@ def mean_and_variance(rows):
     ValueError
         If a variance is too large for float64.
     """
-    statistics = StandardScaler()
     with np.errstate(over="ignore", invalid="ignore"):
-        for X, weights in rows.blocks(block_length(8 * rows.n_features)):
-            statistics.partial_fit(X, sample_weight=weights)
-    mean, variance = statistics.mean_, statistics.var_
+        mean = rows.mean(lambda X: X)
+        variance = rows.mean(lambda X: np.square(X - mean))
     if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
         raise ValueError(
             "X has values so large that their variance overflows float64; "

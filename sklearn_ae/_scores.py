@@ -1,11 +1,12 @@
 """How abnormal a row is: several distances in one number."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
 from ._distances import Ellipsoid, References, ResidualEllipsoid
-from ._rows import block_length
+from ._rows import Rows, block_length
 from ._statistics import quantile
 from ._stored import Stored
 
@@ -64,18 +65,17 @@ class CombinedScore(Stored):
         rows : Rows
         rng : RandomState
         """
-        rows = rows.sample(MAX_ROWS, rng)
-        X, sample_weight = rows.array(), rows.weights()
-        scaled, length = _scaled(model, X), block_length(model.row_bytes)
-        blocks = [slice(i, i + length) for i in range(0, len(X), length)]
-        residuals = [_residual(model, views, X[few], scaled[few]) for few in blocks]
+        rows, length = rows.sample(MAX_ROWS, rng), block_length(model.row_bytes)
+        scaled = rows.apply(partial(_scaled, model), length)
+        residuals = rows.apply(partial(_residual, model, views), length)
+        sample_weight = rows.weights()
         center = np.average(scaled, axis=0, weights=sample_weight)
         spread = np.square(scaled - center).mean(axis=1)
         least = NEGLIGIBLE * (np.average(spread, weights=sample_weight) or 1.0)
         parts = []
         for name, weight in weights.items():
             of_residual = name == "residual"
-            Z = np.concatenate(residuals) if of_residual else scaled
+            Z = residuals if of_residual else scaled
             if name == "neighbors":
                 distance = References.fit(Z, rng)
             else:
@@ -85,17 +85,17 @@ class CombinedScore(Stored):
             parts.append(Part(distance, of_residual, weight, float(typical)))
         return cls(tuple(parts))
 
-    def rows(self, model, views, X):
-        """Return the score of each row."""
+    def measure(self, model, views, rows):
+        """Return the score of each of some `Rows`."""
         return -sum(
             part.weight * np.log1p(part.distance.measure(Z) / part.typical)
-            for part, Z in self._parts(model, views, X)
+            for part, Z in self._parts(model, views, rows)
         )
 
-    def contributions(self, model, views, X):
+    def shares(self, model, views, rows):
         """Return what each feature adds to the score of each row."""
-        total = np.zeros(X.shape)
-        for part, Z in self._parts(model, views, X):
+        total = np.zeros((len(rows), rows.n_features))
+        for part, Z in self._parts(model, views, rows):
             shares = part.distance.shares(Z)
             measure = shares.sum(axis=1)
             size = part.weight * np.log1p(np.maximum(measure, 0) / part.typical)
@@ -103,17 +103,17 @@ class CombinedScore(Stored):
             total -= shares * (size / measure)[:, None]
         return total
 
-    def _parts(self, model, views, X):
-        scaled = _scaled(model, X)
-        residual = _residual(model, views, X, scaled)
+    def _parts(self, model, views, rows):
+        scaled, residual = _scaled(model, rows), _residual(model, views, rows)
         for part in self.parts:
             yield part, residual if part.of_residual else scaled
 
 
-def _scaled(model, X):
-    scaled = model.units.inputs.apply(X).astype(np.float64)
+def _scaled(model, rows):
+    scaled = model.units.inputs.apply(rows.array()).astype(np.float64)
     return np.clip(scaled, -FARTHEST, FARTHEST, out=scaled)
 
 
-def _residual(model, views, X, scaled):
-    return scaled - _scaled(model, model.reconstruct(views, X))
+def _residual(model, views, rows):
+    reconstructed = Rows(model.reconstruct(views, rows))
+    return _scaled(model, rows) - _scaled(model, reconstructed)

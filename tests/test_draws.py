@@ -168,8 +168,8 @@ def test_validation_measures_no_penalty_but_what_codes_cost():
     rows = Rows(np.random.RandomState(1).normal(size=(30, 5)))
     objective, theta = make_objective(Penalised())
     views, model = objective.model.network.views(theta), objective.model
-    encoded = model.encode(views, rows.array())
-    loss = np.square(model.raw(views, rows.array()) - rows.array()).mean()
+    encoded = model.encode(views, rows)
+    loss = np.square(model.raw(views, rows) - rows.array()).mean()
     cost = np.abs(encoded).sum() / rows.array().size
     assert_allclose(objective.mean_loss(theta, rows), loss + cost)
     penalty = ((np.square(encoded).mean(axis=0) - 1) ** 2).sum()

@@ -22,7 +22,7 @@ def relative_difference(a, b):
 @pytest.mark.parametrize("n_rows", [40, 500])
 def test_principal_axes_are_those_of_pca(n_rows, monkeypatch):
     X = load_digits().data[:n_rows]
-    monkeypatch.setattr("sklearn_ae._linear.block_length", lambda row_bytes: 33)
+    monkeypatch.setattr("sklearn_ae._rows.block_length", lambda row_bytes: 33)
     axes = principal_axes(Rows(X), UNSCALED)
     pca = PCA(svd_solver="full").fit(X)
     n = 30
@@ -35,7 +35,7 @@ def test_principal_axes_are_those_of_pca(n_rows, monkeypatch):
 @pytest.mark.parametrize("shape", [(300, 400), (400, 300)])
 def test_few_directions_of_large_data_are_those_of_pca(shape, monkeypatch):
     monkeypatch.setattr("sklearn_ae._linear.LARGE", 100)
-    monkeypatch.setattr("sklearn_ae._linear.block_length", lambda row_bytes: 33)
+    monkeypatch.setattr("sklearn_ae._rows.block_length", lambda row_bytes: 33)
     rng = np.random.RandomState(0)
     X = 5 + rng.normal(size=shape) * 0.9 ** np.arange(shape[1])
     weight = rng.randint(1, 4, size=shape[0])

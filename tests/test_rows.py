@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 
 from sklearn_ae._rows import BLOCK_BYTES, Rows, block_length, streaming_length
@@ -20,13 +20,33 @@ def test_chosen_rows_are_gathered_into_the_buffer():
     rows = Rows(X, weight, np.array([7, 2, 2, 9, 0]))
     seen, weights = zip(*rows.blocks(2), strict=True)
     assert_array_equal(np.vstack(seen), X[[7, 2, 2, 9, 0]])
-    assert_array_equal(np.concatenate(weights), [7, 2, 2, 9, 0])
+    assert_array_equal(np.concatenate(weights)[:, 0], [7, 2, 2, 9, 0])
     for source in (X, np.asfortranarray(X), X.astype(np.float32)):
         buffer = np.empty((5, 3))
         gathered = Rows(source, None, np.array([7, 2, 2, 9, 0]), X.dtype).array(buffer)
         assert gathered is buffer
         assert_array_equal(gathered, X[[7, 2, 2, 9, 0]])
     assert rows.weight_sum() == 20
+
+
+def test_a_mean_counts_the_weights_of_cells(monkeypatch):
+    class Holes(Rows):
+        def cell_weights(self):
+            return super().cell_weights() * (self.array() % 4 > 0)
+
+    weight = np.arange(1.0, 11)
+    cells = np.broadcast_to(weight[:, None], X.shape) * (X % 4 > 0)
+    expected = np.average(X**2, axis=0, weights=cells)
+    for length in (100, 3):
+        monkeypatch.setattr("sklearn_ae._rows.block_length", lambda _, n=length: n)
+        assert_allclose(Holes(X, weight).mean(np.square), expected)
+        assert_allclose(Rows(X).mean(np.square), np.square(X).mean(axis=0))
+
+
+def test_apply_puts_results_together():
+    rows = Rows(X, None, np.array([7, 2, 2, 9, 0]))
+    sums = rows.apply(lambda piece: piece.array().sum(axis=1), 2)
+    assert_array_equal(sums, X[[7, 2, 2, 9, 0]].sum(axis=1))
 
 
 def test_take_is_relative():

@@ -12,7 +12,7 @@ def test_statistics_are_weighted_and_ignore_blocks(monkeypatch):
     repeated = np.repeat(X, weight, axis=0)
     expected = repeated.mean(axis=0), repeated.var(axis=0)
     assert_allclose(mean_and_variance(Rows(X, weight.astype(float))), expected)
-    monkeypatch.setattr("sklearn_ae._scaling.block_length", lambda row_bytes: 7)
+    monkeypatch.setattr("sklearn_ae._rows.block_length", lambda row_bytes: 7)
     assert_allclose(mean_and_variance(Rows(X, weight.astype(float))), expected)
 
 
