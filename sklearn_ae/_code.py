@@ -18,11 +18,16 @@ class Code:
 
     needs_fresh_draws : bool, default=False
         As of a `Corruption`.
+
+    copies : int, default=1
+        How many codes `forward` makes of each row, such as its code cut off at several
+        sizes. All are decoded, and what counts is the mean of their losses.
     """
 
     draws = False
     penalises = False
     needs_fresh_draws = False
+    copies = 1
 
     def encoder_width(self, n_components):
         """Return how many numbers the encoder returns for each row."""
@@ -37,6 +42,18 @@ class Code:
 
     def statistic(self, encoded):
         """Return an array, row by row, on whose weighted mean the penalty depends."""
+
+    def running_mean(self, mean, before):
+        """Return the mean that the penalty is taken at in the next minibatch.
+
+        Parameters
+        ----------
+        mean : ndarray
+            That of the minibatch's own rows.
+        before : ndarray or None
+            What was returned for the minibatch before, if there was one.
+        """
+        return mean
 
     def penalty(self, mean):
         """Return the penalty, a float."""
@@ -59,9 +76,10 @@ class Code:
 
         Returns
         -------
-        codes : ndarray of shape (n_rows, n_components)
-            If it is the same array each time, its way through the decoder is planned
-            once. `encoded` stays as it is: the way back reads it.
+        codes : ndarray of shape (copies * n_rows, n_components)
+            First one code of each row, then another. If it is the same array each time,
+            its way through the decoder is planned once. `encoded` stays as it is: the
+            way back reads it.
         cost : float
             Summed up over the rows, with their weights.
         """
@@ -74,12 +92,16 @@ class Code:
         ----------
         encoded, weights, drawn
             As in the forward pass before.
-        delta : ndarray of shape (n_rows, n_components)
-            `out` itself, if both have the same width.
+        delta : ndarray of shape (copies * n_rows, n_components)
+            `out` itself, if both have the same shape.
         factor : float
             What the gradient of the cost is multiplied by.
         out : ndarray of shape (n_rows, encoder_width)
         """
+
+    def repeated(self, rows):
+        """Return an array with rows for all copies; None stays."""
+        return None if rows is None else np.tile(rows, (self.copies, 1))
 
     def sums(self, encoded, weights):
         """Return the sums of `statistic` and of the weights over a block of rows."""

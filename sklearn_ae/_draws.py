@@ -36,9 +36,14 @@ class Draws:
                 self._streams[kind].bit_generator.state = self._places[kind]
         return self._streams[kind]
 
-    def step(self, n_rows):
-        """Return what `tiles` draws anew by, for the next minibatch of so many rows."""
-        return 1 + int(self.stream(STEPS).integers(2**31)) if n_rows > TILE else None
+    def step(self, n_rows, repeats=False):
+        """Return what `tiles` draws anew by, for the next minibatch of so many rows.
+
+        `repeats` is whether the minibatch needs the same draws more than once.
+        """
+        if n_rows <= TILE and not repeats:
+            return None
+        return 1 + int(self.stream(STEPS).integers(2**31))
 
     def tiles(self, kind, n_rows, start=0, step=0):
         """Yield (slice, generator) for each tile of `n_rows` rows from `start` on.

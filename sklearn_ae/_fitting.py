@@ -47,12 +47,10 @@ class Fitted(Stored):
         In the units of the data, as are the curves.
     loss_curve : list of float
     validation_loss_curve : list of float or None
-    seed : int or None
-        Of all draws in passes of `fit_once`.
-    places : dict or None
-        Where the streams of draws have come to.
-    state : dict or None
-        What the solver moves along with theta.
+    progress : dict
+        What the next pass of `fit_once` goes on with, if there has been one: the seed
+        of all draws and the "places" that their streams have come to, the "state" that
+        the solver moves along with theta, and the objective's "code_mean".
     """
 
     choices: Choices
@@ -63,9 +61,7 @@ class Fitted(Stored):
     loss: float = nan
     loss_curve: list = field(default_factory=list)
     validation_loss_curve: list | None = None
-    seed: int | None = None
-    places: dict | None = None
-    state: dict | None = None
+    progress: dict = field(default_factory=dict)
 
     @cached_property
     def model(self):
@@ -145,8 +141,10 @@ def _prepare(params, rows, aside, rng, n_rows, before=None):
     else:
         known, scaling = before.choices, before.scaling
         choices = choose(params, rows, scaling, n_rows, known, aside is not None)
-        state = before.state if choices.solver == known.solver else None
-        fitted = replace(before, choices=choices, state=state)
+        progress = before.progress.copy()
+        if choices.solver != known.solver:
+            progress.pop("state", None)
+        fitted = replace(before, choices=choices, progress=progress)
         fitted.model.check_targets_stay(before.model)
     if not isinstance(choices.loss, str):
         fitted.model.check_loss(rows.spread(min(2, len(rows))).array())
@@ -169,7 +167,7 @@ def _start_as_pca(fitted, rows):
 
 def _train(fitted, training, aside, rng, map_pieces):
     """Minimise the objective over the training rows."""
-    choices, draws = fitted.choices, Draws(int(rng.randint(2**31)))
+    choices, draws = fitted.choices, Draws(_seed(rng))
     rate, schedule = choices.learning_rate_init, choices.learning_rate
     validation = aside if choices.early_stopping else None
     model, rows, validation = _scaled_ahead(fitted, training, validation)
@@ -218,32 +216,41 @@ def _with_results(fitted, solution, value):
         loss_curve=[float(unit * value) for value in solution.history],
         validation_loss_curve=validated or None,
         # `fit_once` starts anew from here.
-        seed=None,
-        places=None,
-        state=None,
+        progress={},
     )
 
 
 def _train_once(fitted, rows, rng, map_pieces):
     """Step through the rows; return what comes out, or None if it has diverged."""
-    choices, model, before = fitted.choices, fitted.model, fitted.theta
-    seed = int(rng.randint(2**31)) if fitted.seed is None else fitted.seed
-    draws = Draws(seed, fitted.places)
+    choices = fitted.choices
+    before, progress = fitted.theta, fitted.progress or {"seed": _seed(rng)}
+    draws = Draws(progress["seed"], progress.get("places"))
     model, scaled, few = _scaled_ahead(fitted, rows, rows.spread(choices.batch_size))
     objective = _objective(fitted, model, rows, draws, map_pieces)
+    objective.code_mean = progress.get("code_mean")
     most = DIVERGED * max(1.0, objective.mean_loss(before, few))
     theta = before.copy()
-    state = deepcopy(fitted.state) or choices.solver.start(theta)
+    state = deepcopy(progress.get("state")) or choices.solver.start(theta)
     batches = _epoch(choices, objective, scaled, rng)()
     rate = choices.learning_rate_init
     value = choices.solver.run_epoch(batches, theta, state, rate)
     sound = isfinite(value) and objective.mean_loss(theta, few) <= most
     if not (sound and np.isfinite(theta).all()):
         return None
-    loss, places = float(model.units.of_loss * value), draws.places()
-    reports = {"n_iter": fitted.n_iter + 1, "loss_curve": [*fitted.loss_curve, loss]}
-    moved = {"theta": theta, "seed": seed, "places": places, "state": state}
-    return replace(fitted, loss=loss, **reports, **moved)
+    loss = float(model.units.of_loss * value)
+    moved = {"places": draws.places(), "state": state}
+    return replace(
+        fitted,
+        theta=theta,
+        n_iter=fitted.n_iter + 1,
+        loss=loss,
+        loss_curve=[*fitted.loss_curve, loss],
+        progress=progress | moved | {"code_mean": objective.code_mean},
+    )
+
+
+def _seed(rng):
+    return int(rng.randint(2**31))
 
 
 def _choose_sharing(fitted, rows):
@@ -273,6 +280,7 @@ def _objective(fitted, model, rows, draws, map_pieces):
         map=map_pieces,
         corruption=_bound_corruption(fitted, rows),
         draws=draws,
+        cells_per_row=rows.cells_per_row(),
     )
 
 

@@ -69,7 +69,7 @@ def check_rows(estimator, X, sample_weight=None, *, dtype=None, loss=None, least
     if len(rows) < least:
         raise ValueError(
             f"At least {least} rows must have a positive sample_weight, got "
-            f"{len(rows)} (n_samples = {len(X)})."
+            f"{len(rows)} (n_samples = {X.shape[0]})."
         )
     return rows
 

@@ -65,11 +65,15 @@ class Model:
         linear = linear_code and self.units.targets_are_inputs
         return linear and self.network.decoder.path is not None
 
+    @property
+    def n_features(self):
+        return self.network.encoder.layers[0].n_inputs
+
     @cached_property
     def row_bytes(self):
         """Memory for one row's way through the network, in bytes."""
-        n_features = self.network.encoder.layers[0].n_inputs
-        cells = 2 * n_features + self.network.row_width
+        encoder, decoder = (stack.row_width for stack in self.network.stacks)
+        cells = 2 * self.n_features + encoder + self.code.copies * decoder
         return cells * self.units.inputs.location.itemsize
 
     def encode(self, views, rows):

@@ -58,6 +58,12 @@ class Stack:
         return self.layers if self.path is None else (*self.layers, self.path)
 
     @property
+    def row_width(self):
+        """How many numbers one row takes on its way through all layers."""
+        layers = self.layers
+        return sum(2 * layer.n_outputs + layer.scratch_width for layer in layers)
+
+    @property
     def is_affine(self):
         """Whether it is one matrix product plus a constant."""
         affine = all(layer.affine for layer in self.layers)
@@ -224,12 +230,6 @@ class Network:
     @property
     def stacks(self):
         return self.encoder, self.decoder
-
-    @property
-    def row_width(self):
-        """How many numbers one row takes on its way through all layers."""
-        layers = [layer for stack in self.stacks for layer in stack.layers]
-        return sum(2 * layer.n_outputs + layer.scratch_width for layer in layers)
 
     def views(self, theta):
         """Return the parameters of encoder and decoder: views of `theta`, not copies.

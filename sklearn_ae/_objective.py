@@ -36,28 +36,27 @@ class Workspace:
     inputs, scaled, targets : ndarray of shape (n_rows, n_features)
         What the network reads, the same before corruption, and what it is to return.
         One array, where these are one thing.
-    traces : list of Trace
+    traces : tuple of Trace
         Of encoder and decoder.
-    delta_codes : ndarray of shape (n_rows, n_components)
+    delta_codes : ndarray with n_rows times `Code.copies` rows
         The gradient by the codes; that by the encoder's output, where they are one.
     gradient : ndarray of shape (n_parameters,)
     """
 
     def __init__(self, model, n_rows, dtype, corrupted=False):
         self._network = network = model.network
-        shape = (n_rows, network.encoder.layers[0].n_inputs)
-        self.inputs = self.scaled = np.empty(shape, dtype)
+        shape, n_codes = (n_rows, model.n_features), n_rows * model.code.copies
+        self.inputs = self.scaled = self.targets = np.empty(shape, dtype)
         if corrupted:
-            self.scaled = np.empty(shape, dtype)
-        self.targets = self.scaled
+            self.inputs = np.empty(shape, dtype)
         if not model.units.targets_are_inputs:
             self.targets = np.empty(shape, dtype)
         self.gradient = np.empty(network.n_parameters, dtype)
-        self.traces = [stack.trace(n_rows, dtype, True) for stack in network.stacks]
-        self.delta_codes = self.traces[0].deltas[-1]
-        n_components = network.decoder.layers[0].n_inputs
-        if self.delta_codes.shape[1] != n_components:
-            self.delta_codes = np.empty((n_rows, n_components), dtype)
+        encoder = network.encoder.trace(n_rows, dtype, backward=True)
+        self.traces = encoder, network.decoder.trace(n_codes, dtype, backward=True)
+        shape = n_codes, network.decoder.layers[0].n_inputs
+        same = encoder.deltas[-1].shape == shape
+        self.delta_codes = encoder.deltas[-1] if same else np.empty(shape, dtype)
         self._planned: list = [(None, None, [], [])] * 2
 
     def calls(self, half, theta, x):
@@ -84,7 +83,10 @@ class Block(NamedTuple):
     ----------
     inputs, targets : ndarray of shape (n_rows, n_features)
         What the network reads, and what it is to return; only read.
-    weights : ndarray of shape (n_rows, 1) or (n_rows, n_features), or None
+    weights : ndarray of shape (n_rows, 1) or None
+        Of rows.
+    cell_weights : ndarray of shape (n_rows, 1) or (n_rows, n_features), or None
+        What broadcasts to cells.
     workspace : Workspace
         For exactly this number of rows.
     drawn : ndarray with n_rows rows or None
@@ -94,14 +96,9 @@ class Block(NamedTuple):
     inputs: Any
     targets: Any
     weights: Any
+    cell_weights: Any
     workspace: Any
     drawn: Any = None
-
-    def few(self, first, workspace):
-        """Return as many of the rows as fit a workspace, from the first on."""
-        where = slice(first, first + len(workspace.inputs))
-        few = [None if array is None else array[where] for array in self]
-        return Block(*few)._replace(workspace=workspace)
 
 
 @dataclass(eq=False)
@@ -138,6 +135,10 @@ class Objective:
     draws : Draws, optional
         F is a deterministic function: the same rows get the same noise each time, but
         in `minibatches`, where each step has its own.
+    cells_per_row : float, optional
+        d; where some cells weigh nothing, the mean number of those that count.
+    code_mean : ndarray, optional
+        In minibatches, the mean statistic of the codes so far; changes with each.
     """
 
     model: Model
@@ -148,16 +149,23 @@ class Objective:
     corruption: Any = None
     draws: Draws = field(default_factory=lambda: Draws(0))
 
+    cells_per_row: float = 0
+    code_mean: Any = None
+
     def __post_init__(self):
+        self.cells_per_row = self.cells_per_row or self.model.n_features
         most = objective_block_length(self.model)
         self.block_rows = min(self.block_rows or most, most)
+        if self.corruption or self.model.code.draws:
+            # Draws are for whole tiles.
+            self.block_rows = max(TILE, self.block_rows // TILE * TILE)
         last = self.model.network.decoder.activations[-1]
         self._bounded_output = last.name != "identity"
-        # Draws are for whole tiles, so rows are prepared by these.
-        self._chunk_rows = self.block_rows
-        if self.corruption or self.model.code.draws:
-            self._chunk_rows = max(TILE, self.block_rows // TILE * TILE)
         self._idle: dict = {}
+
+    def __getstate__(self):
+        # Another process has memory and threads of its own.
+        return vars(self) | {"_idle": {}, "map": map}
 
     def block(self, theta, rows, *, factor=1, all_codes=None, gradient=True):
         """Return the sums over one block of rows that F is made of.
@@ -172,8 +180,7 @@ class Objective:
             over that by the parameters.
         all_codes : (ndarray, float), optional
             Where these are penalised, the mean of their statistic over all blocks, and
-            one divided by the sum of all weights. Without it this block is all there
-            is, and the penalty is added.
+            one divided by the sum of all weights.
         gradient : bool, default=True
             Whether the gradient is wanted.
 
@@ -182,7 +189,7 @@ class Objective:
         sums : list
             Loss and, if it is wanted, gradient, in the workspace's memory.
         """
-        inputs, targets, weights, workspace, drawn = rows
+        inputs, targets, weights, cell_weights, workspace, drawn = rows
         model, code, (encoder, decoder) = self.model, self.model.code, workspace.traces
         forward, encoder_backward = workspace.calls(0, theta, inputs)
         run(forward)
@@ -191,21 +198,20 @@ class Objective:
         forward, decoder_backward = workspace.calls(1, theta, codes)
         run(forward)
         raw = decoder.outputs[-1][1]
+        if code.copies > 1:
+            targets, cell_weights = code.repeated(targets), code.repeated(cell_weights)
         if not gradient:
-            return [factor * (model.loss.value(targets, raw, weights) + cost)]
+            loss = model.loss.value(targets, raw, cell_weights) / code.copies
+            return [factor * (loss + cost)]
         if self._bounded_output:
             # The loss may write into `raw`, whose values the layer's derivative needs.
             raw = raw.copy()
-        loss, delta = model.loss.value_and_gradient(targets, raw, weights)
-        np.multiply(delta, factor, decoder.deltas[-1])
+        loss, delta = model.loss.value_and_gradient(targets, raw, cell_weights)
+        np.multiply(delta, factor / code.copies, decoder.deltas[-1])
         run(decoder_backward)
-        delta, loss = encoder.deltas[-1], factor * (loss + cost)
+        delta, loss = encoder.deltas[-1], factor * (loss / code.copies + cost)
         code.backward(encoded, workspace.delta_codes, weights, drawn, factor, delta)
-        if code.penalises:
-            if all_codes is None:
-                total, weight_sum = code.sums(encoded, weights)
-                all_codes = total / weight_sum, 1 / weight_sum
-                loss += code.penalty(all_codes[0])
+        if all_codes is not None:
             mean, share = all_codes
             share = share if weights is None else share * weights
             delta += share * code.penalty_gradient(encoded, mean)
@@ -225,36 +231,27 @@ class Objective:
         """
         n_rows, fresh = len(rows), mean_weight is not None
         weight_sum = n_rows * mean_weight if fresh else rows.weight_sum()
-        factor = 1 / (weight_sum * rows.n_features)
-        step = self.draws.step(n_rows) if fresh else 0
-        if n_rows <= self.block_rows:
-            # A single block needs no array to add up in.
-            workspace = self._take(n_rows)
-            block = self._prepare(rows, workspace, 0, step)
-            loss, gradient = self.block(theta, block, factor=factor)
-            self._idle[n_rows].append(workspace)
-        else:
-            codes, penalty = self._code_penalty(theta, rows, step)
-            options = {"step": step, "factor": factor, "all_codes": codes}
-            loss, gradient = self._sum(self.block, theta, rows, **options)
-            loss += penalty
-        if self.penalty is None:
-            return loss, gradient
-        weights = theta[: self.model.network.n_weights]
-        self.penalty.add_gradient(weights, gradient[: len(weights)])
-        return loss + self.penalty.value(weights), gradient
+        step = self.draws.step(n_rows, self.model.code.penalises) if fresh else 0
+        all_codes, penalty = self._code_penalty(theta, rows, step, fresh)
+        options = {"factor": self._factor(weight_sum), "all_codes": all_codes}
+        loss, gradient = self._sum(self.block, theta, rows, step=step, **options)
+        if self.penalty is not None:
+            weights = theta[: self.model.network.n_weights]
+            self.penalty.add_gradient(weights, gradient[: len(weights)])
+            penalty += self.penalty.value(weights)
+        return loss + penalty, gradient
 
     def mean_loss(self, theta, rows):
         """Return the first term of F over `rows`: no gradient, no penalty."""
-        factor = 1 / (rows.weight_sum() * rows.n_features)
-        return self._sum(self.block, theta, rows, factor=factor, gradient=False)[0]
+        options = {"factor": self._factor(rows.weight_sum()), "gradient": False}
+        return self._sum(self.block, theta, rows, **options)[0]
 
     def value(self, theta, rows):
         """Return F over `rows`."""
         value = self.mean_loss(theta, rows) + self._code_penalty(theta, rows)[1]
-        if self.penalty is None:
-            return value
-        return value + self.penalty.value(theta[: self.model.network.n_weights])
+        if self.penalty is not None:
+            value += self.penalty.value(theta[: self.model.network.n_weights])
+        return value
 
     def minibatches(self, rows, batch_size, rng=None):
         """Yield (fun, n_rows) for every step of an epoch.
@@ -275,6 +272,9 @@ class Objective:
             fun = partial(self.value_and_gradient, rows=batch, mean_weight=mean_weight)
             yield fun, len(batch)
 
+    def _factor(self, weight_sum):
+        return 1 / (weight_sum * self.cells_per_row)
+
     def _sum(self, function, theta, rows, *, step=0, **options):
         """Add up what a function like `block` returns for blocks of rows.
 
@@ -283,54 +283,49 @@ class Objective:
 
         def sums(start, piece):
             total = None
-            for block in self._blocks(start, piece, step):
-                values = function(theta, block, **options)
+            for few in piece.pieces(self.block_rows):
+                values = self._of_block(function, theta, start, few, step, options)
                 if total is None:
                     # In arrays of its own, whatever happens to the workspace.
                     total = [0.0 + value for value in values]
                 else:
                     total = added(total, values)
+                start += len(few)
             return total
 
-        return rows.sum(sums, self._chunk_rows, self.map)
+        if len(rows) <= self.block_rows:
+            # A single block needs no array to add up in.
+            return self._of_block(function, theta, 0, rows, step, options)
+        return rows.sum(sums, self.block_rows, self.map)
 
-    def _blocks(self, start, rows, step):
-        """Yield a `Block` at a time, of rows at positions from `start` on."""
-        n = self.block_rows
-        for chunk in rows.pieces(self._chunk_rows):
-            # Where rows are wide, a tile that is drawn for is more than a block.
-            whole = None
-            if len(chunk) > n:
-                whole = self._prepare(chunk, None, start, step)
-            for first in range(0, len(chunk), n):
-                workspace = self._take(min(n, len(chunk) - first))
-                if whole is None:
-                    yield self._prepare(chunk, workspace, start, step)
-                else:
-                    yield whole.few(first, workspace)
-                self._idle[len(workspace.inputs)].append(workspace)
-            start += len(chunk)
+    def _of_block(self, function, theta, start, rows, step, options):
+        """Return what a function returns for a block of rows at positions from `start`.
 
-    def _prepare(self, rows, memory, start, step):
-        """Return a `Block`.
-
-        Parameters
-        ----------
-        rows : Rows
-        memory : Workspace or None
-            Of as many rows.
-        start : int
-            The position of the first row.
-        step : int or None
-            As `Draws.tiles` takes it.
+        Arrays are in the memory of a workspace.
         """
+        idle = self._idle.setdefault(len(rows), [])
+        try:
+            workspace = idle.pop()
+        except IndexError:
+            corrupted = self.corruption is not None
+            workspace = Workspace(self.model, len(rows), self.dtype, corrupted)
+        values = function(theta, self._block(rows, workspace, start, step), **options)
+        idle.append(workspace)
+        return values
+
+    def _block(self, rows, memory, start, step):
+        """Return rows as a `Block`; `step` as `Draws.tiles` takes it."""
         units, code, n_rows = self.model.units, self.model.code, len(rows)
-        X, weights = rows.array(memory and memory.targets), rows.weights()
-        inputs = targets = scaled = units.inputs.apply(X, memory and memory.scaled)
+        X, weights, cells = (
+            rows.array(memory.targets),
+            rows.weights(),
+            rows.cell_weights(),
+        )
+        inputs = targets = scaled = units.inputs.apply(X, memory.scaled)
         if not units.targets_are_inputs:
-            targets = units.targets.apply(X, memory and memory.targets)
+            targets = units.targets.apply(X, memory.targets)
         if self.corruption:
-            inputs = memory.inputs if memory else np.empty(X.shape, X.dtype)
+            inputs = memory.inputs
             for where, rng in self.draws.tiles(INPUTS, n_rows, start, step):
                 self._corrupt(scaled[where], rng, inputs[where])
         drawn = None
@@ -339,7 +334,7 @@ class Objective:
             drawn = np.vstack([code.draw(len(X[where]), rng) for where, rng in tiles])
         if weights is not None:
             weights = weights[:, None]
-        return Block(inputs, read_only(targets), weights, memory, drawn)
+        return Block(inputs, read_only(targets), weights, cells, memory, drawn)
 
     def _corrupt(self, scaled, rng, out):
         """Write into `out`, even if the user's own corruption does not."""
@@ -347,24 +342,18 @@ class Objective:
         if corrupted is not None and corrupted is not out:
             out[...] = corrupted
 
-    def _code_penalty(self, theta, rows, step=0):
+    def _code_penalty(self, theta, rows, step=0, fresh=False):
         """Return the `all_codes` of `block`, by a pass of its own, and the penalty."""
         code = self.model.code
         if not code.penalises:
             return None, 0.0
         total, weight_sum = self._sum(self._statistics, theta, rows, step=step)
         mean = total / weight_sum
+        if fresh:
+            mean = self.code_mean = code.running_mean(mean, self.code_mean)
         return (mean, 1 / weight_sum), code.penalty(mean)
 
-    def _statistics(self, theta, rows):
-        run(rows.workspace.calls(0, theta, rows.inputs)[0])
-        encoded = rows.workspace.traces[0].outputs[-1][1]
-        return self.model.code.sums(encoded, rows.weights)
-
-    def _take(self, n_rows):
-        """Return an idle workspace or a new one; give it back to `_idle` after use."""
-        try:
-            return self._idle.setdefault(n_rows, []).pop()
-        except IndexError:
-            corrupted = self.corruption is not None
-            return Workspace(self.model, n_rows, self.dtype, corrupted)
+    def _statistics(self, theta, block):
+        run(block.workspace.calls(0, theta, block.inputs)[0])
+        encoded = block.workspace.traces[0].outputs[-1][1]
+        return self.model.code.sums(encoded, block.weights)

@@ -82,12 +82,12 @@ class Rows:
         return cls(X, sample_weight, np.flatnonzero(sample_weight), dtype)
 
     def __len__(self):
-        return len(self._X) if self._indices is None else len(self._indices)
+        return self._X.shape[0] if self._indices is None else len(self._indices)
 
     @property
     def nbytes(self):
         """Memory of all these rows as they are stored, in bytes."""
-        return len(self) * self.n_features * self._X.itemsize
+        return len(self) * self.n_features * self._X.dtype.itemsize
 
     def take(self, positions):
         """Return the rows at some positions among these, numbers or a slice."""
@@ -150,6 +150,10 @@ class Rows:
         """Return the sum of all weights."""
         weights = self.weights()
         return float(len(self)) if weights is None else float(weights.sum())
+
+    def cells_per_row(self):
+        """Return by what the loss of a row is divided: the mean number of its cells."""
+        return self.n_features
 
     def pieces(self, length):
         """Yield these rows in pieces of `length`; the last may have fewer."""

@@ -194,16 +194,13 @@ def test_minibatches_do_not_depend_on_blocks(code, n_rows):
 
 def test_workspaces_are_used_again():
     rows = Rows(np.random.RandomState(1).normal(size=(3000, 5)))
-    options = {"corruption": GaussianNoise(0.5), "block_rows": 100}
-    objective, theta = make_objective(**options)
-    for _ in range(3):
-        objective.value_and_gradient(theta, rows)
-    # Blocks of 100, and the last ones of tiles of 1,024 and of 952 rows.
-    assert {n: len(idle) for n, idle in objective._idle.items()} == {
-        100: 1,
-        24: 1,
-        52: 1,
-    }
+    # Blocks are whole tiles where something is drawn; the last have what is left.
+    for noise, lengths in ((None, {100}), (GaussianNoise(0.5), {1024, 952})):
+        objective, theta = make_objective(corruption=noise, block_rows=100)
+        for _ in range(3):
+            objective.value_and_gradient(theta, rows)
+        idle = {n: len(workspaces) for n, workspaces in objective._idle.items()}
+        assert idle == dict.fromkeys(lengths, 1)
 
 
 class Recorder(Corruption):
@@ -235,13 +232,13 @@ def test_partial_fit_goes_on_in_its_stream():
     seeds, places = [], []
     for _ in range(3):
         estimator.partial_fit(IRIS)
-        seeds.append(estimator._fitted.seed)
-        state = estimator._fitted.places[INPUTS]["state"]["state"]
+        seeds.append(estimator._fitted.progress["seed"])
+        state = estimator._fitted.progress["places"][INPUTS]["state"]["state"]
         places.append(tuple(state))
     assert len(set(seeds)) == 1
     assert len(set(places)) == 3
     # A fit draws a seed of its own, and the next pass another.
-    assert estimator.fit(IRIS)._fitted.seed is None
+    assert estimator.fit(IRIS)._fitted.progress == {}
 
 
 def test_the_seed_is_always_drawn():

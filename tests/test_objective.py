@@ -54,9 +54,10 @@ def make_problem(
 def block_of(objective, rows, weights=None):
     """Return rows as a block, with weights of rows or of cells."""
     X, units = rows.array(), objective.model.units
-    weights = rows.weights()[:, None] if weights is None else weights
     workspace = Workspace(objective.model, len(rows), X.dtype)
-    return Block(units.inputs.apply(X), units.targets.apply(X), weights, workspace)
+    weights = rows.cell_weights() if weights is None else weights
+    scaled = units.inputs.apply(X), units.targets.apply(X)
+    return Block(*scaled, rows.cell_weights(), weights, workspace)
 
 
 def relative_error(objective, theta, rows):
