@@ -60,10 +60,6 @@ def _leaky_relu_derivative(z, out):
     np.add(out, LEAKY_SLOPE, out=out)
 
 
-def _tanh(z, out):
-    np.tanh(z, out=out)
-
-
 def _tanh_derivative(z, out):
     np.multiply(out, out, out=out)
     np.subtract(1, out, out=out)
@@ -142,7 +138,7 @@ ACTIVATIONS = {
         Activation("identity", None, None, True, False),
         Activation("relu", _relu, _relu_derivative, True, True),
         Activation("leaky_relu", _leaky_relu, _leaky_relu_derivative, True, True),
-        Activation("tanh", _tanh, _tanh_derivative, True, False),
+        Activation("tanh", np.tanh, _tanh_derivative, True, False),
         Activation("logistic", logistic, _logistic_derivative, True, False),
         Activation("elu", _elu, _elu_derivative, False, True),
         Activation("gelu", _gelu, _gelu_derivative, False, True),

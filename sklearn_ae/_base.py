@@ -1,7 +1,5 @@
 """What both estimators share: training, prediction, and what is kept."""
 
-from __future__ import annotations
-
 import time
 import warnings
 from contextlib import contextmanager

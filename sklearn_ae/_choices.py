@@ -3,8 +3,6 @@
 `params` is the estimator; only constructor parameters of it are read.
 """
 
-from __future__ import annotations
-
 from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -98,15 +96,14 @@ class Choices(AutoencoderParameters, Stored):
     def network(self):
         # A loss with an activation of its own takes what comes before it.
         bounded = self.output_activation != as_loss(self.loss).output_activation
+        output = self.output_activation if bounded else "identity"
         return Network.mirrored(
             self.n_features,
             self.hidden_layer_sizes,
             self.n_components,
-            activation=self.activation,
-            code_activation=self.code_activation,
-            output_activation=self.output_activation if bounded else "identity",
-            linear_path=self.linear_path,
-            encoder_width=self.code.encoder_width(self.n_components),
+            (self.activation, self.code_activation, output),
+            self.linear_path,
+            self.code.encoder_width(self.n_components),
         )
 
     @property

@@ -1,7 +1,5 @@
 """From choices and rows to what is fitted."""
 
-from __future__ import annotations
-
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
@@ -15,6 +13,7 @@ from ._corruption import Corruption
 from ._draws import Draws
 from ._linear import principal_axes, write_linear_solution, write_linear_start
 from ._objective import Objective, objective_block_length
+from ._options import tried
 from ._penalties import ElasticNet
 from ._rows import read_only
 from ._scaling import Scaling, fit_scaling
@@ -168,7 +167,6 @@ def _start_as_pca(fitted, rows):
 def _train(fitted, training, aside, rng, map_pieces):
     """Minimise the objective over the training rows."""
     choices, draws = fitted.choices, Draws(_seed(rng))
-    rate, schedule = choices.learning_rate_init, choices.learning_rate
     validation = aside if choices.early_stopping else None
     model, rows, validation = _scaled_ahead(fitted, training, validation)
     objective = _objective(fitted, model, training, draws, map_pieces)
@@ -181,9 +179,7 @@ def _train(fitted, training, aside, rng, map_pieces):
         solution = _solve_exactly(fitted, training)
     else:
         stopping = _stopping(fitted, objective, validation)
-        minimize = choices.solver.minimize
-        theta = fitted.theta.copy()
-        solution = minimize(problem, theta, stopping, rate, schedule)
+        solution = choices.solver.minimize(problem, fitted.theta.copy(), stopping)
     return _with_results(fitted, solution, problem.value(solution.theta)), solution
 
 
@@ -197,6 +193,8 @@ def _stopping(fitted, objective, validation):
         callback=_reporter(choices, unit) if choices.verbose else None,
         # PCA is a result, if rows set aside say that nothing else is better.
         may_stay=validation is not None and fitted.model.starts_as_pca,
+        rate=choices.learning_rate_init,
+        schedule=choices.learning_rate,
     )
 
 
@@ -298,19 +296,14 @@ def _bound_corruption(fitted, rows):
 
 def _check_corruption(corruption, X):
     """Raise ValueError if a corruption of the user's own does not make rows of rows."""
-    out, name = np.full_like(X, np.nan), f"apply of the corruption {corruption}"
-    try:
-        corrupted = corruption.apply(read_only(X), np.random.default_rng(0), out)
-    except ValueError as error:
-        if "read-only" not in str(error):
-            raise
-        raise ValueError(f"{name} must not write into X.") from error
-    corrupted = np.asarray(out if corrupted is None else corrupted)
+    args = read_only(X), np.random.default_rng(0), np.full_like(X, np.nan)
+    corrupted = tried(corruption, "apply", *args)
+    corrupted = np.asarray(args[-1] if corrupted is None else corrupted)
     rows = corrupted.shape == X.shape and corrupted.dtype.kind in "fiu"
     if not (rows and np.isfinite(corrupted).all()):
         raise ValueError(
-            f"{name} must write finite numbers into out, or return them in the shape "
-            f"of X, {X.shape} when tried with a few rows, got {corrupted}."
+            f"apply of {corruption} must write finite numbers into out, or return them "
+            f"in the shape of X, {X.shape} when tried with a few rows, got {corrupted}."
         )
 
 

@@ -1,7 +1,5 @@
 """Layers: the differentiable maps that a network is a sequence of."""
 
-from __future__ import annotations
-
 from dataclasses import MISSING, dataclass, replace
 from functools import partial
 from math import sqrt
@@ -39,7 +37,7 @@ class Layer(Option):
     n_inputs, n_outputs : int
         Width of the rows that come in and go out, once it is known (see `after`).
 
-    weight_shapes, bias_shapes : tuple of tuple of int
+    weight_shapes, bias_shapes : tuple of tuple of int, default=()
         The parameter arrays, in this order; the weight penalty is for the first.
 
     scratch_width : int, default=0
@@ -51,16 +49,10 @@ class Layer(Option):
 
     n_inputs: Any
     n_outputs: Any
+    weight_shapes: Any = ()
+    bias_shapes: Any = ()
     scratch_width = 0
     affine = False
-
-    @property
-    def weight_shapes(self) -> tuple[tuple[int, ...], ...]:
-        return ()
-
-    @property
-    def bias_shapes(self) -> tuple[tuple[int, ...], ...]:
-        return ()
 
     def after(self, n_inputs):
         """Return this layer for rows of a known width."""

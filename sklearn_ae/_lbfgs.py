@@ -24,7 +24,7 @@ class LBFGS(Solver):
 
     maxcor: int = parameter(20, AT_LEAST_1)
 
-    def minimize(self, problem, theta, stopping, rate=None, schedule=None):
+    def minimize(self, problem, theta, stopping):
         tracker = Tracker(stopping, theta)
         outcome = Outcome.MAX_ITER
         limits = {"maxiter": stopping.max_iter, "maxfun": 20 * stopping.max_iter}
@@ -41,7 +41,7 @@ class LBFGS(Solver):
             value, _ = fun(theta)
             tracker.start(theta, value)
             if not isfinite(value):
-                return tracker.solution(Outcome.NON_FINITE)
+                return tracker.solution(Outcome.DIVERGED)
             result = minimize(
                 fun,
                 theta.astype(np.float64),

@@ -191,25 +191,23 @@ class Network:
         n_features,
         hidden_layer_sizes,
         n_components,
-        *,
-        activation="tanh",
-        code_activation="identity",
-        output_activation="identity",
+        activations=("tanh", "identity", "identity"),
         linear_path=False,
         encoder_width=None,
     ):
         """Layers down to the code, and the same back up.
 
-        `hidden_layer_sizes` are numbers, for dense layers, or layers. With
-        `linear_path`, code and output also see what their half started from.
-        `encoder_width` is what the encoder returns, if that is not the code itself.
+        `hidden_layer_sizes` are numbers, for dense layers, or layers; `activations` are
+        those of hidden layers, code and output. With `linear_path`, code and output
+        also see what their half started from. `encoder_width` is what the encoder
+        returns, if that is not the code itself.
         """
         hidden, width = [], n_features
         for size in hidden_layer_sizes:
             layer = size if isinstance(size, Layer) else Dense(size)
             hidden.append(layer.after(width))
             width = hidden[-1].n_outputs
-        activations = [ACTIVATIONS[activation] for _ in hidden]
+        inside, *ends = [ACTIVATIONS[name or "identity"] for name in activations]
         code = Dense(encoder_width or n_components).after(width)
         back = [Dense(width).after(n_components)]
         back += [layer.mirrored() for layer in reversed(hidden)]
@@ -217,15 +215,12 @@ class Network:
         has_path = linear_path and hidden and back[-1].bias_shapes == ((n_features,),)
 
         def stack(layers, last, n_inputs):
-            functions = (*activations, ACTIVATIONS[last])
-            if not has_path:
-                return Stack(tuple(layers), functions)
             path = Dense(layers[-1].n_outputs, bias=False, n_inputs=n_inputs)
-            return Stack(tuple(layers), functions, path)
+            functions = (*[inside for _ in hidden], last)
+            return Stack(tuple(layers), functions, path if has_path else None)
 
-        encoder = stack([*hidden, code], code_activation, n_features)
-        decoder = stack(back, output_activation, n_components)
-        return cls(encoder, decoder)
+        encoder = stack([*hidden, code], ends[0], n_features)
+        return cls(encoder, stack(back, ends[1], n_components))
 
     @property
     def stacks(self):

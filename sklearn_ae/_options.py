@@ -43,6 +43,17 @@ class Parameters(BaseEstimator):
         }
 
 
+def tried(option, method, *args):
+    """Return what a method of an option makes of arrays, which may be read-only."""
+    try:
+        return getattr(option, method)(*args)
+    except ValueError as error:
+        if "read-only" not in str(error):
+            raise
+        message = f"{method} of {option} must not write into what it is given."
+        raise ValueError(message) from error
+
+
 class Option(Parameters):
     """What describes a choice: a loss, a solver, a kind of noise, a layer.
 

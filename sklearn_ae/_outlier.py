@@ -1,7 +1,5 @@
 """The autoencoder as an outlier detector."""
 
-from __future__ import annotations
-
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from math import inf

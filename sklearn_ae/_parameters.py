@@ -1,7 +1,5 @@
 """The parameters of the estimators: names, defaults, and what is allowed."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, fields
 from difflib import get_close_matches
@@ -125,11 +123,7 @@ class AutoencoderParameters(Parameters):
             name, _, nested = key.partition("__")
             value = params.get(name, getattr(self, name, None))
             if nested and hasattr(self, name) and not hasattr(value, "set_params"):
-                known = [
-                    option
-                    for option in OPTIONS.get(name, [])
-                    if hasattr(option, nested)
-                ]
+                known = [o for o in OPTIONS.get(name, []) if hasattr(o, nested)]
                 first = f"{known[0].__name__}()" if known else "an object that has it"
                 raise ValueError(
                     f"{key} is a parameter of an object: {name}={first} has to come "

@@ -1,6 +1,7 @@
 """Choosing the size of the code: a score that can fall, a rule that prefers less."""
 
 from collections.abc import Mapping
+from itertools import count, takewhile
 from numbers import Integral, Real
 from typing import Any
 
@@ -94,9 +95,7 @@ default="variance_weighted"
     """
     for name, value, least in (("n_folds", n_folds, 2), ("n_rounds", n_rounds, 1)):
         if not isinstance(value, Integral) or value < least:
-            raise ValueError(
-                f"{name} must be an integer of at least {least}, got {value!r}."
-            )
+            raise ValueError(f"{name} must be an integer >= {least}, got {value!r}.")
     if multioutput not in ("variance_weighted", "uniform_average"):
         raise ValueError(
             "multioutput must be 'variance_weighted' or 'uniform_average', got "
@@ -259,9 +258,8 @@ def _fold_scores(cv_results, metric):
             "name one: refit=functools.partial(one_standard_error, metric=...). "
             f"metric must be one of {known}. Got {metric!r} instead."
         )
-    folds: list[str] = []
-    while (key := f"split{len(folds)}_test_{metric}") in cv_results:
-        folds.append(key)
+    keys = (f"split{k}_test_{metric}" for k in count())
+    folds = [*takewhile(cv_results.__contains__, keys)]
     if len(folds) < 2:
         raise ValueError(
             "A standard error needs the scores of two folds or more. "

@@ -80,11 +80,9 @@ class Stochastic(Solver):
             weight_sum += weight
         return total / weight_sum
 
-    def minimize(self, problem, theta, stopping, rate, schedule):
-        tracker = Tracker(stopping, theta)
-        theta = theta.copy()
-        state = self.start(theta)
-        anneals, initial = schedule == "cosine", rate
+    def minimize(self, problem, theta, stopping):
+        tracker, theta, rate = Tracker(stopping, theta), theta.copy(), stopping.rate
+        state, anneals = self.start(theta), stopping.schedule == "cosine"
         outcome = Outcome.ANNEALED if anneals else Outcome.MAX_ITER
         try:
             # A pass over all rows, needed only where its result decides.
@@ -92,7 +90,7 @@ class Stochastic(Solver):
             tracker.start(theta, value)
             for epoch in range(stopping.max_iter):
                 if anneals:
-                    rate = initial * (1 + cos(pi * epoch / stopping.max_iter)) / 2
+                    rate = stopping.rate * (1 + cos(pi * epoch / stopping.max_iter)) / 2
                 # An epoch's value says most about the parameters it started from.
                 seen = theta if stopping.validate else theta.copy()
                 value = self.run_epoch(problem.epoch(), theta, state, rate)
@@ -100,7 +98,7 @@ class Stochastic(Solver):
                 if reason is Outcome.CONVERGED and anneals:
                     # Noise of a rate still high hides the progress that is to come.
                     continue
-                lowers = schedule == "adaptive" and rate > LEAST_RATE
+                lowers = stopping.schedule == "adaptive" and rate > LEAST_RATE
                 if reason and reason.converged and lowers:
                     rate /= 5
                     tracker.be_patient_again()

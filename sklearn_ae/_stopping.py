@@ -41,7 +41,7 @@ class Solver(Option):
 
     draws_anew = False
 
-    def minimize(self, problem, theta, stopping, rate, schedule):
+    def minimize(self, problem, theta, stopping):
         """Minimise a function.
 
         Parameters
@@ -50,13 +50,6 @@ class Solver(Option):
         theta : ndarray
             Where to start; not modified.
         stopping : Stopping
-        rate : float or None
-            The learning rate at the start, for those that have one.
-        schedule : {"constant", "adaptive", "cosine"}
-            What becomes of it: "adaptive" divides by 5 whenever training stalls;
-            "cosine" falls along half a period to 0 after `max_iter` epochs (Loshchilov
-            & Hutter 2017, "SGDR", eq. 5, without restarts), and is not cut short when
-            training stalls.
 
         Returns
         -------
@@ -75,15 +68,11 @@ class Outcome(Enum):
         "Stopped after max_iter={max_iter} iterations before convergence. Increase "
         "max_iter or tol."
     )
-    NON_FINITE = (
-        "The loss became infinite or NaN in iteration {n_iter}; the best parameters "
-        "before that are kept. Lower learning_rate_init, set the solver's clip_norm, "
-        "or look for extreme values in X."
-    )
     DIVERGED = (
         "The loss became infinite or NaN in iteration {n_iter}, or far higher than "
-        "before it; the parameters before that are kept. Lower learning_rate_init, set "
-        "the solver's clip_norm, or look for extreme values in X."
+        "before it; the best parameters before that are kept. Lower "
+        "learning_rate_init, set the solver's clip_norm, or look for extreme values in "
+        "X."
     )
     NO_PROGRESS = (
         "The loss never fell below its starting value; the initial parameters are "
@@ -101,7 +90,7 @@ class Outcome(Enum):
 
 @dataclass(frozen=True)
 class Stopping:
-    """When to stop, and whom to tell about each iteration.
+    """How fast to go, when to stop, and whom to tell about each iteration.
 
     Attributes
     ----------
@@ -123,6 +112,15 @@ class Stopping:
     may_stay : bool
         Whether the initial parameters are a result like any other. If not, not to get
         below their value is a failure.
+
+    rate : float or None
+        The learning rate at the start, for solvers that have one.
+
+    schedule : {"constant", "adaptive", "cosine"}
+        What becomes of it: "adaptive" divides by 5 whenever training stalls; "cosine"
+        falls along half a period to 0 after `max_iter` epochs (Loshchilov & Hutter
+        2017, "SGDR", eq. 5, without restarts), and is not cut short when training
+        stalls.
     """
 
     max_iter: int
@@ -131,6 +129,8 @@ class Stopping:
     validate: Callable | None = None
     callback: Callable | None = None
     may_stay: bool = False
+    rate: float | None = None
+    schedule: str = "constant"
 
 
 @dataclass
@@ -183,7 +183,7 @@ class Tracker:
             validated = self.validation_history[-1] if self.rule.validate else None
             self.rule.callback(len(self.history), value, validated)
         if not (isfinite(value) and isfinite(score)):
-            return Outcome.NON_FINITE
+            return Outcome.DIVERGED
         if score < self.best:
             self.best, self.best_theta = score, theta.copy()
         if score < self._reference - self.rule.tol * abs(self._reference):

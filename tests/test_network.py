@@ -11,9 +11,8 @@ ACTIVATIONS_OF_MLP = ["identity", "logistic", "tanh", "relu"]
 
 
 def test_mirrored_widths_and_activations():
-    network = Network.mirrored(
-        784, (128, 64, 32), 10, activation="relu", code_activation="tanh"
-    )
+    activations = "relu", "tanh", "identity"
+    network = Network.mirrored(784, (128, 64, 32), 10, activations)
     layers = [*network.encoder.layers, *network.decoder.layers]
     widths = [layer.n_inputs for layer in layers] + [layers[-1].n_outputs]
     assert widths == [784, 128, 64, 32, 10, 32, 64, 128, 784]
@@ -54,9 +53,7 @@ def test_same_predictions_as_an_mlp_with_the_same_weights(activation):
     X = np.random.RandomState(0).normal(size=(50, 6))
     mlp = MLPRegressor(hidden_layer_sizes=(5, 3, 5), activation=activation)
     mlp.partial_fit(X, X)
-    network = Network.mirrored(
-        6, (5,), 3, activation=activation, code_activation=activation
-    )
+    network = Network.mirrored(6, (5,), 3, (activation, activation, "identity"))
     theta = np.empty(network.n_parameters)
     for ours, theirs in (
         (network.coefs(theta), mlp.coefs_),
@@ -95,8 +92,8 @@ def test_same_seed_same_start_in_both_precisions():
 def test_gradient_of_a_stack(hidden_layer_sizes, linear_path, half, activation):
     """By all parameters, and by what came in."""
     rng = np.random.RandomState(0)
-    options = {"activation": activation, "linear_path": linear_path}
-    network = Network.mirrored(6, hidden_layer_sizes, 3, **options)
+    activations = activation, "identity", "identity"
+    network = Network.mirrored(6, hidden_layer_sizes, 3, activations, linear_path)
     assert (network.decoder.path is not None) == linear_path
     stack = network.stacks[half]
     theta = network.initial_theta(rng, np.float64)

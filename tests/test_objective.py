@@ -42,9 +42,8 @@ def make_problem(
     X = rng.uniform(0.05, 0.95, size=(n_rows, 5)).astype(dtype)
     rows = Rows(X, rng.uniform(0.5, 2, size=n_rows).astype(dtype))
     _, scaling = fit_scaling(rows, scaling)
-    network = Network.mirrored(
-        5, (4,), 2, activation=activation, output_activation=output_activation
-    )
+    activations = activation, "identity", output_activation
+    network = Network.mirrored(5, (4,), 2, activations)
     units = Units.of(scaling, LOSSES[loss](), output_activation != "identity")
     model = Model(network, LOSSES[loss](), units)
     theta = rng.normal(scale=0.5, size=network.n_parameters).astype(dtype)

@@ -167,7 +167,7 @@ def test_options_may_hold_arrays():
         (lambda X, out: 0.0, "must write finite numbers"),
         (lambda X, out: X * 1j, "must write finite numbers"),
         (lambda X, out: X * np.nan, "must write finite numbers"),
-        (lambda X, out: np.multiply(X, 2, out=X), "must not write into X"),
+        (lambda X, out: np.multiply(X, 2, out=X), "must not write into"),
     ],
 )
 def test_careless_corruptions_are_named(apply, message):
@@ -175,9 +175,7 @@ def test_careless_corruptions_are_named(apply, message):
         def apply(self, X, rng, out):
             return apply(X, out)
 
-    with pytest.raises(
-        ValueError, match=rf"apply of the corruption Careless\(\) {message}"
-    ):
+    with pytest.raises(ValueError, match=rf"apply of Careless\(\) {message}"):
         make(noise=Careless()).fit(IRIS)
 
 
@@ -204,7 +202,7 @@ def test_a_corruption_may_call_its_parameter_what_it_likes():
 class Careful(Solver):
     """Moves what it is given, and fails."""
 
-    def minimize(self, problem, theta, stopping, rate, schedule):
+    def minimize(self, problem, theta, stopping):
         theta -= 1
         raise RuntimeError("enough")
 

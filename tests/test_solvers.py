@@ -41,8 +41,9 @@ def problem(fun):
 def minibatch(
     fun=quadratic, theta=None, solver=None, kind="constant", rate=0.05, **changes
 ):
-    theta, rule = np.zeros(3) if theta is None else theta, stopping(**changes)
-    return (solver or Adam()).minimize(problem(fun), theta, rule, rate, kind)
+    theta = np.zeros(3) if theta is None else theta
+    rule = stopping(rate=rate, schedule=kind, **changes)
+    return (solver or Adam()).minimize(problem(fun), theta, rule)
 
 
 def lbfgs(fun, theta, **changes):
@@ -202,15 +203,16 @@ def diverging(theta):
 
 def test_validation_spares_passes_over_all_rows():
     without_value = Problem(None, None, lambda: [(quadratic, 1.0)])
-    rule = stopping(max_iter=3, validate=lambda theta: quadratic(theta)[0])
-    solution = Adam().minimize(without_value, np.zeros(3), rule, 0.05, "constant")
+    validate = lambda theta: quadratic(theta)[0]  # noqa: E731
+    rule = stopping(max_iter=3, rate=0.05, validate=validate)
+    solution = Adam().minimize(without_value, np.zeros(3), rule)
     assert solution.n_iter == 3
 
 
 def test_divergence_keeps_the_best_finite_parameters():
     with np.errstate(over="ignore"):
         solution = minibatch(diverging, np.full(3, 2.0), rate=50.0)
-    assert solution.outcome is Outcome.NON_FINITE
+    assert solution.outcome is Outcome.DIVERGED
     assert_array_equal(solution.theta, 2)
     assert solution.n_iter == 2
 
@@ -263,7 +265,7 @@ def test_cosine_is_not_cut_short():
 
 def test_lbfgs_from_a_non_finite_start():
     solution = lbfgs(lambda theta: (np.nan, theta), np.ones(2), max_iter=5)
-    assert solution.outcome is Outcome.NON_FINITE
+    assert solution.outcome is Outcome.DIVERGED
     assert_array_equal(solution.theta, 1)
 
 
@@ -303,7 +305,7 @@ def test_callback_hears_of_every_iteration(solver):
 def test_solvers_have_no_state_of_their_own():
     for solver in (Adam(), SGD(), LBFGS()):
         before = dict(vars(solver))
-        solver.minimize(problem(quadratic), np.zeros(3), stopping(), 0.05, "constant")
+        solver.minimize(problem(quadratic), np.zeros(3), stopping(rate=0.05))
         assert vars(solver) == before
 
 
@@ -312,4 +314,4 @@ def test_a_solver_without_its_methods_says_which():
         pass
 
     with pytest.raises(TypeError, match="Incomplete must define 'minimize'"):
-        Incomplete().minimize(None, None, None, None, None)
+        Incomplete().minimize(None, None, None)
