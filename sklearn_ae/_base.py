@@ -1,30 +1,24 @@
 """What both estimators share: training, prediction, and what is kept."""
 
-import time
 import warnings
 from contextlib import contextmanager
 from functools import partial
 from math import inf, isfinite
-from time import perf_counter
+from time import monotonic
 from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from ._choices import AutoencoderParameters
 from ._compat import _fit_context, in_output_container
 from ._fitting import Fitted, fit, fit_once
-from ._input import (
-    FLOAT_DTYPES,
-    check_rows,
-    check_validation_rows,
-    refuse_sparse_and_masked,
-)
-from ._parameters import AutoencoderParameters
+from ._input import check_codes, check_rows, check_validation_rows
 from ._rows import Rows, streaming_length
 from ._stochastic import Stochastic
 from ._stopping import Outcome
@@ -60,7 +54,7 @@ _last_interrupt = -inf
 def _insist_on_interrupt():
     """Raise KeyboardInterrupt if this is the second within five seconds."""
     global _last_interrupt
-    previous, _last_interrupt = _last_interrupt, time.monotonic()
+    previous, _last_interrupt = _last_interrupt, monotonic()
     if _last_interrupt - previous < 5:
         raise KeyboardInterrupt
 
@@ -84,8 +78,7 @@ class BaseAutoencoder(
     """
 
     _fitted: Fitted
-    _rng: np.random.RandomState | None = None
-    _rng_from: int | np.random.RandomState | None
+    _rng = _rng_from = None
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(
@@ -151,8 +144,7 @@ class BaseAutoencoder(
         with _all_or_nothing(self), np.errstate(all="ignore"):
             before = self._fitted_before(self.warm_start)
             dtype = None if before is None else before.theta.dtype
-            options = {"dtype": dtype, "loss": self.loss, "least": 2}
-            rows = check_rows(self, X, sample_weight, **options)
+            rows = check_rows(self, X, sample_weight, dtype, self.loss, least=2)
             aside = check_validation_rows(self, X_val, sample_weight_val, rows.dtype)
             rng = check_random_state(self.random_state)
             fitted, solution, training, aside = fit(self, rows, aside, rng, before)
@@ -230,10 +222,9 @@ class BaseAutoencoder(
         rng = self._stream_of_draws()
         with _all_or_nothing(self, rng) as undo, np.errstate(all="ignore"):
             dtype, least = (None, 2) if before is None else (before.theta.dtype, 1)
-            options = {"dtype": dtype, "loss": self.loss, "least": least}
-            rows = check_rows(self, X, sample_weight, **options)
+            rows = check_rows(self, X, sample_weight, dtype, self.loss, least)
             self._rng, self._rng_from = rng, self.random_state
-            since = perf_counter()
+            since = monotonic()
             start, fitted = fit_once(self, rows, rng, before)
             if fitted is None:
                 self._warn(Outcome.DIVERGED, start.n_iter + 1, stacklevel=5)
@@ -241,7 +232,7 @@ class BaseAutoencoder(
                     undo()
                     return self
             self._store(fitted or start)
-            self._report_pass(len(rows), perf_counter() - since)
+            self._report_pass(len(rows), monotonic() - since)
             with threads(Sharing.NOTHING):
                 self._judge_pass(rows, rng)
         return self
@@ -277,15 +268,9 @@ class BaseAutoencoder(
             as everywhere in scikit-learn.
         """
         check_is_fitted(self)
-        refuse_sparse_and_masked(X)
-        codes = check_array(X, dtype=FLOAT_DTYPES, input_name="X")
-        if codes.shape[1] != self.n_components_:
-            raise ValueError(
-                f"X has {codes.shape[1]} columns, but inverse_transform of this "
-                f"{type(self).__name__} expects n_components_={self.n_components_}."
-            )
-        model, rows = self._fitted.model, Rows(codes, dtype=self._fitted.theta.dtype)
-        return self._by_blocks(lambda v, codes: model.decode(v, codes.array()), rows)
+        codes = check_codes(self, X, self._fitted.theta.dtype)
+        decode = self._fitted.model.decode
+        return self._by_blocks(lambda views, rows: decode(views, rows.array()), codes)
 
     def reconstruct(self, X: ArrayLike) -> np.ndarray:
         """Return what the network makes of rows: encoded, then decoded.
@@ -448,8 +433,7 @@ class BaseAutoencoder(
     def _check_rows(self, X, sample_weight=None, for_loss=False):
         check_is_fitted(self)
         loss = self._fitted.model.loss if for_loss else None
-        dtype = self._fitted.theta.dtype
-        return check_rows(self, X, sample_weight, dtype=dtype, loss=loss)
+        return check_rows(self, X, sample_weight, self._fitted.theta.dtype, loss)
 
     def _stream_of_draws(self):
         """Return the random state that all calls of `partial_fit` draw from."""

@@ -1,26 +1,31 @@
-"""From an estimator's parameters and rows to choices: every "auto" becomes something.
+"""What the user chooses, and what that becomes: every "auto" turns into something."""
 
-`params` is the estimator; only constructor parameters of it are read.
-"""
-
+from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass, fields, replace
+from dataclasses import KW_ONLY, dataclass, fields, replace
+from difflib import get_close_matches
 from functools import cached_property
+from itertools import chain
 from math import ceil, inf
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 
+from ._activations import ACTIVATIONS
 from ._code import Code
-from ._corruption import GaussianNoise
+from ._compat import Interval, InvalidParameterError, RealNotInt, StrOptions
+from ._corruption import Corruption, GaussianNoise
 from ._layers import Dense, Layer
+from ._lbfgs import LBFGS
 from ._linear import principal_axes
-from ._losses import Loss, SquaredError, as_loss
+from ._losses import LOSSES, Huber, Loss, SquaredError, as_loss
 from ._model import Model
 from ._network import Network
-from ._parameters import SOLVERS, AutoencoderParameters
+from ._options import AT_LEAST_1, NOT_NEGATIVE, POSITIVE, Option, Parameters, parameter
 from ._scaling import Units
+from ._stochastic import SGD, Adam
+from ._stopping import Solver
 from ._stored import Stored
 
 # n_components="auto" is not more than this.
@@ -47,6 +52,131 @@ LEAST_FOR_RECTIFIER = 1000
 # What has to stay where training goes on.
 ARCHITECTURE = ["n_components", "hidden_layer_sizes", "activation", "linear_path"]
 ARCHITECTURE += ["code_activation", "output_activation", "scaling"]
+
+SOLVERS: dict[str, type[Solver]] = {"lbfgs": LBFGS, "adam": Adam, "sgd": SGD}
+
+# What a name or a number becomes where it is not enough.
+OPTIONS: dict[str, list[type[Option]]] = {"loss": [Huber], "noise": [GaussianNoise]}
+OPTIONS["solver"] = [*SOLVERS.values()]
+
+# What other libraries call it.
+SYNONYMS = {
+    "mse": "squared_error",
+    "l2": "squared_error",
+    "mae": "absolute_error",
+    "l1": "absolute_error",
+    "bce": "binary_cross_entropy",
+    "sigmoid": "logistic",
+    "linear": "identity",
+    "swish": "silu",
+    "standard": "per_feature",
+    "rmsprop": "adam",
+    "invscaling": "cosine",
+}
+
+
+def one_of(*names):
+    """Return the constraint to be one of these names, which messages list as here."""
+    return StrOptions(dict.fromkeys(names).keys())
+
+
+@dataclass(repr=False, eq=False)
+class AutoencoderParameters(Parameters):
+    """What the user chooses; `AutoencoderTransformer` says what it means.
+
+    Nothing is checked before `fit`, as scikit-learn has it.
+    """
+
+    n_components: int | float | str = parameter(
+        "auto", AT_LEAST_1, Interval(RealNotInt, 0, 1, closed="neither"), one_of("auto")
+    )
+    _: KW_ONLY
+    hidden_layer_sizes: int | Sequence[int | Layer] = parameter(
+        (64, 64), "array-like", AT_LEAST_1, Layer
+    )
+    activation: str = parameter("auto", one_of("auto", *ACTIVATIONS))
+    linear_path: bool = parameter(True, "boolean")
+    code_activation: str = parameter("identity", one_of(*ACTIVATIONS))
+    output_activation: str = parameter("auto", one_of("auto", "exp", *ACTIVATIONS))
+    loss: str | Loss = parameter("squared_error", one_of(*LOSSES), Loss)
+    noise: float | str | Corruption | None = parameter(
+        None, NOT_NEGATIVE, one_of("auto"), Corruption, None
+    )
+    alpha: float | str = parameter(0.0, NOT_NEGATIVE, one_of("auto"))
+    l1_ratio: float = parameter(0.0, Interval(Real, 0, 1, closed="both"))
+    scaling: str | None = parameter("global", one_of("global", "per_feature"), None)
+    solver: str | Solver = parameter("auto", one_of("auto", "svd", *SOLVERS), Solver)
+    batch_size: int | str = parameter("auto", AT_LEAST_1, one_of("auto"))
+    learning_rate: str = parameter("cosine", one_of("constant", "adaptive", "cosine"))
+    learning_rate_init: float | str = parameter("auto", POSITIVE, one_of("auto"))
+    max_iter: int = parameter(200, AT_LEAST_1)
+    tol: float = parameter(1e-4, NOT_NEGATIVE)
+    early_stopping: bool | str = parameter("auto", "boolean", one_of("auto"))
+    validation_fraction: float = parameter(0.1, Interval(Real, 0, 1, closed="neither"))
+    n_iter_no_change: int = parameter(20, AT_LEAST_1)
+    warm_start: bool = parameter(False, "boolean")
+    shuffle: bool = parameter(True, "boolean")
+    random_state: int | np.random.RandomState | None = parameter(None, "random_state")
+    verbose: bool | int = parameter(0, "verbose")
+
+    # Whether rows set aside are for a threshold rather than for stopping.
+    _calibrates = False
+
+    def set_params(self, **params):
+        """Set parameters, also those of the objects among them.
+
+        Parameters
+        ----------
+        **params : dict
+            By name; those of an object as in ``solver__beta_1``.
+
+        Returns
+        -------
+        self : object
+            This estimator.
+
+        Raises
+        ------
+        ValueError
+            If there is no such parameter, or if it is that of an object where there is
+            only a name.
+        """
+        for key in params:
+            name, _, nested = key.partition("__")
+            value = params.get(name, getattr(self, name, None))
+            if nested and hasattr(self, name) and not hasattr(value, "set_params"):
+                known = [o for o in OPTIONS.get(name, []) if hasattr(o, nested)]
+                first = f"{known[0].__name__}()" if known else "an object that has it"
+                raise ValueError(
+                    f"{key} is a parameter of an object: {name}={first} has to come "
+                    f"first, here {name} is {value!r}."
+                )
+        return super().set_params(**params)
+
+    def _validate_params(self):
+        """Check each parameter by itself; say what may have been meant by a name."""
+        try:
+            super()._validate_params()
+        except InvalidParameterError as error:
+            # The message begins with the name of the parameter, in quotes.
+            hint = self._hint(str(error).split("'")[1])
+            raise InvalidParameterError(f"{error}{hint}") from None
+        values = [getattr(self, field.name) for field in fields(self)]
+        layers = np.ravel(np.asarray(self.hidden_layer_sizes, dtype=object))
+        for value in (*values, *layers):
+            if isinstance(value, Option):
+                value._validate_params()
+
+    def _hint(self, parameter):
+        allowed = self._parameter_constraints[parameter]
+        names = [rule.options for rule in allowed if isinstance(rule, StrOptions)]
+        options, value = [*chain(*names)], getattr(self, parameter)
+        if not isinstance(value, str):
+            return ""
+        value = value.lower()
+        known = [value, SYNONYMS.get(value), *get_close_matches(value, options)]
+        meant = [name for name in known if name in options]
+        return f" Did you mean {meant[0]!r}?" if meant else ""
 
 
 @dataclass(repr=False, eq=False)
@@ -97,14 +227,10 @@ class Choices(AutoencoderParameters, Stored):
         # A loss with an activation of its own takes what comes before it.
         bounded = self.output_activation != as_loss(self.loss).output_activation
         output = self.output_activation if bounded else "identity"
-        return Network.mirrored(
-            self.n_features,
-            self.hidden_layer_sizes,
-            self.n_components,
-            (self.activation, self.code_activation, output),
-            self.linear_path,
-            self.code.encoder_width(self.n_components),
-        )
+        sizes = self.n_features, self.hidden_layer_sizes, self.n_components
+        activations = self.activation, self.code_activation, output
+        width = self.code.encoder_width(self.n_components)
+        return Network.mirrored(*sizes, activations, self.linear_path, width)
 
     @property
     def code(self):
@@ -150,8 +276,7 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
     ValueError, TypeError
         If parameters do not fit together, or the rows.
     """
-    names = [field.name for field in fields(AutoencoderParameters)]
-    known = {name: getattr(params, name) for name in names}
+    known = {f.name: getattr(params, f.name) for f in fields(AutoencoderParameters)}
     noise, sizes = _noise(params, n_rows), _hidden_layer_sizes(params)
     activation = _activation(params, sizes, len(rows), before)
     chosen = dict(
@@ -254,16 +379,14 @@ def _hidden_layer_sizes(params):
                 "hidden_layer_sizes must be an integer or a sequence of integers, each "
                 f"at least 1, or of layers, got {params.hidden_layer_sizes!r}."
             )
-    return tuple(
-        deepcopy(size) if isinstance(size, Layer) else int(size)
-        for size in map(_as_number, sizes)
-    )
+    return tuple(map(_as_chosen, sizes))
 
 
-def _as_number(size):
-    """Return the number that a dense layer without peculiarities stands for."""
-    plain = type(size) is Dense and size == Dense(size.n_outputs)
-    return size.n_outputs if plain else size
+def _as_chosen(size):
+    """Return a number, also for a dense layer without peculiarities, or a layer."""
+    if type(size) is Dense and size == Dense(size.n_outputs):
+        size = size.n_outputs
+    return deepcopy(size) if isinstance(size, Layer) else int(size)
 
 
 def _activation(params, sizes, n_rows, before):
@@ -286,17 +409,12 @@ def _output_activation(params):
         )
     if output in ("auto", own):
         return own
-    if output == "exp":
-        raise ValueError(
-            "output_activation='exp' is for losses that are made for it, such as "
-            f"'poisson', got loss={params.loss!r}."
-        )
-    if own != "identity":
-        raise ValueError(
-            f"output_activation with loss={params.loss!r} must be 'auto' or {own!r}, "
-            f"got {output!r}."
-        )
-    return output
+    if own == "identity" and output != "exp":
+        return output
+    raise ValueError(
+        f"output_activation with loss={params.loss!r} must be 'auto' or {own!r}, got "
+        f"{output!r}: others go with losses for 'identity', and 'exp' with 'poisson'."
+    )
 
 
 def _solver(choices, endless):

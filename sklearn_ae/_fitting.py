@@ -133,47 +133,44 @@ def _prepare(params, rows, aside, rng, n_rows, before=None):
     `n_rows` is how many there will be in all, which may be more than `rows`.
     """
     if before is None:
-        mean, scaling = fit_scaling(rows, params.scaling, rng)
-        choices = choose(params, rows, scaling, n_rows, None, aside is not None)
-        model = choices.model(scaling)
-        fitted = Fitted(choices, mean, scaling, model.initial_theta(mean, rng))
+        known, (mean, scaling) = None, fit_scaling(rows, params.scaling, rng)
     else:
         known, scaling = before.choices, before.scaling
-        choices = choose(params, rows, scaling, n_rows, known, aside is not None)
+    choices = choose(params, rows, scaling, n_rows, known, aside is not None)
+    if before is None:
+        theta = choices.model(scaling).initial_theta(mean, rng)
+        fitted = Fitted(choices, mean, scaling, theta)
+    else:
         progress = before.progress.copy()
-        if choices.solver != known.solver:
+        if choices.solver != before.choices.solver:
             progress.pop("state", None)
         fitted = replace(before, choices=choices, progress=progress)
         fitted.model.check_targets_stay(before.model)
     if not isinstance(choices.loss, str):
-        fitted.model.check_loss(rows.spread(min(2, len(rows))).array())
+        fitted.model.check_loss(rows.spread(2).array())
     training = rows
     if choices.validation_fraction:
         training, aside = rows.hold_out(choices.validation_fraction, rng)
     if before is None and fitted.model.network.decoder.path is not None:
         # PCA is that of all rows if it may be, lest few make a worse one; validation
         # then leans towards it.
-        _start_as_pca(fitted, training if choices.calibrates else rows)
+        of_all = training if choices.calibrates else rows
+        axes = principal_axes(of_all, fitted.scaling, choices.n_components)
+        write_linear_start(fitted.model, fitted.theta, axes)
     return fitted, training, aside
-
-
-def _start_as_pca(fitted, rows):
-    """Let a network with a linear path begin where PCA ends."""
-    network, decodes = fitted.model.network, fitted.model.units.targets_are_inputs
-    axes = principal_axes(rows, fitted.scaling, fitted.choices.n_components)
-    write_linear_start(network, fitted.theta, axes, decodes)
 
 
 def _train(fitted, training, aside, rng, map_pieces):
     """Minimise the objective over the training rows."""
     choices, draws = fitted.choices, Draws(_seed(rng))
     validation = aside if choices.early_stopping else None
+    shuffler = rng if choices.shuffle else None
     model, rows, validation = _scaled_ahead(fitted, training, validation)
     objective = _objective(fitted, model, training, draws, map_pieces)
     problem = Problem(
         partial(objective.value, rows=rows),
         partial(objective.value_and_gradient, rows=rows),
-        _epoch(choices, objective, rows, rng),
+        partial(objective.minibatches, rows, choices.batch_size, shuffler),
     )
     if choices.solver == "svd":
         solution = _solve_exactly(fitted, training)
@@ -185,10 +182,9 @@ def _train(fitted, training, aside, rng, map_pieces):
 
 def _stopping(fitted, objective, validation):
     choices, unit = fitted.choices, fitted.model.units.of_loss
+    limits = choices.max_iter, choices.tol, choices.n_iter_no_change
     return Stopping(
-        max_iter=choices.max_iter,
-        tol=choices.tol,
-        n_iter_no_change=choices.n_iter_no_change,
+        *limits,
         validate=validation and partial(objective.mean_loss, rows=validation),
         callback=_reporter(choices, unit) if choices.verbose else None,
         # PCA is a result, if rows set aside say that nothing else is better.
@@ -229,7 +225,8 @@ def _train_once(fitted, rows, rng, map_pieces):
     most = DIVERGED * max(1.0, objective.mean_loss(before, few))
     theta = before.copy()
     state = deepcopy(progress.get("state")) or choices.solver.start(theta)
-    batches = _epoch(choices, objective, scaled, rng)()
+    shuffler = rng if choices.shuffle else None
+    batches = objective.minibatches(scaled, choices.batch_size, shuffler)
     rate = choices.learning_rate_init
     value = choices.solver.run_epoch(batches, theta, state, rate)
     sound = isfinite(value) and objective.mean_loss(theta, few) <= most
@@ -271,15 +268,9 @@ def _choose_sharing(fitted, rows):
 def _objective(fitted, model, rows, draws, map_pieces):
     choices = fitted.choices
     penalty = ElasticNet(choices.alpha, choices.l1_ratio) if choices.alpha else None
-    return Objective(
-        model,
-        penalty,
-        fitted.theta.dtype,
-        map=map_pieces,
-        corruption=_bound_corruption(fitted, rows),
-        draws=draws,
-        cells_per_row=rows.cells_per_row(),
-    )
+    options = {"draws": draws, "map": map_pieces, "cells_per_row": rows.cells_per_row()}
+    noise = _bound_corruption(fitted, rows)
+    return Objective(model, penalty, fitted.theta.dtype, corruption=noise, **options)
 
 
 def _bound_corruption(fitted, rows):
@@ -289,28 +280,18 @@ def _bound_corruption(fitted, rows):
     bound = noise.bind(fitted.scaling, rows)
     if not isinstance(bound, Corruption):
         raise TypeError(f"bind of {noise} must return a Corruption, got {bound!r}.")
-    few = rows.spread(min(2, len(rows))).array()
-    _check_corruption(bound, fitted.scaling.apply(few))
-    return bound
-
-
-def _check_corruption(corruption, X):
-    """Raise ValueError if a corruption of the user's own does not make rows of rows."""
+    # One of the user's own might not make rows of rows.
+    X = fitted.scaling.apply(rows.spread(2).array())
     args = read_only(X), np.random.default_rng(0), np.full_like(X, np.nan)
-    corrupted = tried(corruption, "apply", *args)
-    corrupted = np.asarray(args[-1] if corrupted is None else corrupted)
-    rows = corrupted.shape == X.shape and corrupted.dtype.kind in "fiu"
-    if not (rows and np.isfinite(corrupted).all()):
+    got = tried(bound, "apply", *args)
+    got = np.asarray(args[-1] if got is None else got)
+    are_rows = got.shape == X.shape and got.dtype.kind in "fiu"
+    if not (are_rows and np.isfinite(got).all()):
         raise ValueError(
-            f"apply of {corruption} must write finite numbers into out, or return them "
-            f"in the shape of X, {X.shape} when tried with a few rows, got {corrupted}."
+            f"apply of {bound} must write finite numbers into out, or return them in "
+            f"the shape of X, {X.shape} when tried with a few rows, got {got}."
         )
-
-
-def _epoch(choices, objective, rows, rng):
-    """Return what makes the batches of an epoch."""
-    rng = rng if choices.shuffle else None
-    return partial(objective.minibatches, rows, choices.batch_size, rng)
+    return bound
 
 
 def _scaled_ahead(fitted, rows, others):

@@ -2,6 +2,7 @@
 
 import numpy as np
 from scipy.sparse import issparse
+from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from ._compat import _check_sample_weight
@@ -42,7 +43,7 @@ def check_weights(X, sample_weight, dtype):
     return weights.astype(dtype)
 
 
-def check_rows(estimator, X, sample_weight=None, *, dtype=None, loss=None, least=1):
+def check_rows(estimator, X, sample_weight=None, dtype=None, loss=None, least=1):
     """Return as `Rows` what is to be trained on, or what a fit is to be applied to.
 
     Parameters
@@ -62,7 +63,10 @@ def check_rows(estimator, X, sample_weight=None, *, dtype=None, loss=None, least
     options = {"reset": dtype is None, "ensure_min_samples": least}
     X = validate_data(estimator, X, dtype=FLOAT_DTYPES, **options)
     dtype = dtype or X.dtype
-    rows = Rows.with_positive_weight(X, check_weights(X, sample_weight, dtype), dtype)
+    weights = check_weights(X, sample_weight, dtype)
+    # Rows of weight zero are left out, as if they were not there.
+    kept = None if weights is None or weights.all() else np.flatnonzero(weights)
+    rows = Rows(X, weights, kept, dtype)
     if loss is not None:
         for block, _ in rows.blocks(block_length(8 * rows.n_features)):
             as_loss(loss).check_data(block)
@@ -74,6 +78,19 @@ def check_rows(estimator, X, sample_weight=None, *, dtype=None, loss=None, least
     return rows
 
 
+def check_codes(estimator, X, dtype):
+    """Return as `Rows` codes that a fitted estimator is to decode."""
+    refuse_sparse_and_masked(X)
+    codes = check_array(X, dtype=FLOAT_DTYPES, input_name="X")
+    if codes.shape[1] != estimator.n_components_:
+        raise ValueError(
+            f"X has {codes.shape[1]} columns, but inverse_transform of this "
+            f"{type(estimator).__name__} expects n_components_="
+            f"{estimator.n_components_}."
+        )
+    return Rows(codes, dtype=dtype)
+
+
 def check_validation_rows(estimator, X_val, sample_weight_val, dtype):
     """Return `Rows` of the user's own to validate on, or None."""
     if X_val is None and sample_weight_val is None:
@@ -81,8 +98,7 @@ def check_validation_rows(estimator, X_val, sample_weight_val, dtype):
     if X_val is None:
         raise ValueError("sample_weight_val is for rows of X_val, but X_val is None.")
     try:
-        options = {"dtype": dtype, "loss": estimator.loss}
-        return check_rows(estimator, X_val, sample_weight_val, **options)
+        return check_rows(estimator, X_val, sample_weight_val, dtype, estimator.loss)
     except (TypeError, ValueError) as error:
         message = (
             f"X_val and sample_weight_val must be like X and sample_weight: {error}"

@@ -27,7 +27,8 @@ class LBFGS(Solver):
     def minimize(self, problem, theta, stopping):
         tracker = Tracker(stopping, theta)
         outcome = Outcome.MAX_ITER
-        limits = {"maxiter": stopping.max_iter, "maxfun": 20 * stopping.max_iter}
+        options = {"maxiter": stopping.max_iter, "maxfun": 20 * stopping.max_iter}
+        options |= {"maxcor": self.maxcor, "ftol": 0, "gtol": 0}
         fun = _in_float64(problem.value_and_gradient, theta.size, theta.dtype)
 
         def iterated(intermediate_result):
@@ -42,14 +43,9 @@ class LBFGS(Solver):
             tracker.start(theta, value)
             if not isfinite(value):
                 return tracker.solution(Outcome.DIVERGED)
-            result = minimize(
-                fun,
-                theta.astype(np.float64),
-                jac=True,
-                method="L-BFGS-B",
-                callback=iterated,
-                options=limits | {"maxcor": self.maxcor, "ftol": 0, "gtol": 0},
-            )
+            method = {"jac": True, "method": "L-BFGS-B", "callback": iterated}
+            x = theta.astype(np.float64)
+            result = minimize(fun, x, options=options, **method)
             if outcome is Outcome.MAX_ITER and result.status != 1:
                 # Not a limit, but no lower point that could be told apart any more.
                 outcome = Outcome.CONVERGED

@@ -141,34 +141,31 @@ def write_linear_solution(network, theta, axes, alpha):
     decoder[-1][1][:] = axes.mean
 
 
-def write_linear_start(network, theta, axes, decodes):
+def write_linear_start(model, theta, axes):
     """Make a network with a linear path start as PCA.
 
     The linear path projects on the principal directions and back; the layers beside it
-    end in zeros, so that they add nothing before the first step. Codes are PCA's: on
-    21 tables, whitened ones made training slower and ended it in worse minima.
+    end in zeros, so that they add nothing before the first step. Where raw outputs are
+    not scaled rows, only the encoder starts as PCA. Codes are PCA's: on 21 tables,
+    whitened ones made training slower and ended it in worse minima.
 
     Parameters
     ----------
-    network : Network
+    model : Model
     theta : ndarray of shape (n_parameters,)
         Initial parameters, changed in place.
     axes : PrincipalAxes
         Of the scaled rows.
-    decodes : bool
-        Whether raw outputs are scaled rows; if not, only the encoder starts as PCA.
     """
-    (*_, code, into_code), (*_, output, out_of_code) = network.views(theta)
+    (*_, code, into_code), (*_, output, out_of_code) = model.network.views(theta)
     # The encoder may return more than codes, such as variances.
-    n_components = network.decoder.path.n_inputs
-    directions = axes.directions[:n_components]
+    path = model.network.decoder.path
+    n_components = path.n_inputs
     code[0].fill(0)
-    _write_projection(into_code, code[1], directions, axes.mean)
-    if decodes:
+    _write_projection(into_code, code[1], axes.directions[:n_components], axes.mean)
+    if model.units.targets_are_inputs:
         output[0].fill(0)
-        network.decoder.path.write_adjoint(
-            out_of_code, [into_code[0][:, :n_components]]
-        )
+        path.write_adjoint(out_of_code, [into_code[0][:, :n_components]])
         output[1][:] = axes.mean
 
 

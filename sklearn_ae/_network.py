@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from math import prod
 
 import numpy as np
@@ -172,7 +173,7 @@ class Network:
 
     def __init__(self, encoder, decoder):
         self.encoder, self.decoder = encoder, decoder
-        maps = (*encoder.maps, *decoder.maps)
+        self.maps = maps = (*encoder.maps, *decoder.maps)
         sizes = [sum(map(prod, layer.weight_shapes)) for layer in maps]
         self.n_weights, self.largest_layer = sum(sizes), max(sizes)
         # Where each map's weights and biases lie, worked out once for all.
@@ -244,10 +245,10 @@ class Network:
     def initial_theta(self, rng, dtype):
         """Draw the parameters before training; biases start at zero."""
         theta = np.zeros(self.n_parameters, dtype)
-        for stack, views in zip(self.stacks, self.views(theta), strict=True):
-            for arrays, weights in zip(views, stack.initial(rng), strict=True):
-                for array, weight in zip(arrays, weights, strict=False):
-                    array[...] = weight
+        drawn = chain(*(stack.initial(rng) for stack in self.stacks))
+        for arrays, weights in zip(chain(*self.views(theta)), drawn, strict=True):
+            for array, weight in zip(arrays, weights, strict=False):
+                array[...] = weight
         return theta
 
     def coefs(self, theta):
@@ -268,9 +269,6 @@ class Network:
 
     def intercepts(self, theta):
         """Return the biases of all layers, views."""
-        return [
-            bias
-            for stack, views in zip(self.stacks, self.views(theta), strict=True)
-            for layer, arrays in zip(stack.layers, views, strict=False)
-            for bias in arrays[len(layer.weight_shapes) :]
-        ]
+        views = zip(self.maps, chain(*self.views(theta)), strict=True)
+        biases = (arrays[len(layer.weight_shapes) :] for layer, arrays in views)
+        return [*chain(*biases)]

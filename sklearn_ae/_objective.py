@@ -148,7 +148,6 @@ class Objective:
     map: Callable = map
     corruption: Any = None
     draws: Draws = field(default_factory=lambda: Draws(0))
-
     cells_per_row: float = 0
     code_mean: Any = None
 
@@ -218,7 +217,7 @@ class Objective:
         run(encoder_backward)
         return [loss, workspace.gradient]
 
-    def value_and_gradient(self, theta, rows, mean_weight=None):
+    def value_and_gradient(self, theta, rows, mean_weight=None, gradient=True):
         """Return F and its gradient over `rows`; the next call overwrites the gradient.
 
         Parameters
@@ -228,30 +227,32 @@ class Objective:
         mean_weight : float, optional
             In a minibatch, the mean weight of the rows of all, to divide by besides the
             number of cells. What is random is then drawn anew.
+        gradient : bool, default=True
+            Whether the gradient is wanted.
         """
         n_rows, fresh = len(rows), mean_weight is not None
         weight_sum = n_rows * mean_weight if fresh else rows.weight_sum()
         step = self.draws.step(n_rows, self.model.code.penalises) if fresh else 0
         all_codes, penalty = self._code_penalty(theta, rows, step, fresh)
         options = {"factor": self._factor(weight_sum), "all_codes": all_codes}
-        loss, gradient = self._sum(self.block, theta, rows, step=step, **options)
+        options |= {"step": step, "gradient": gradient}
+        sums = self._sum(self.block, theta, rows, **options)
+        sums[0] += penalty
         if self.penalty is not None:
             weights = theta[: self.model.network.n_weights]
-            self.penalty.add_gradient(weights, gradient[: len(weights)])
-            penalty += self.penalty.value(weights)
-        return loss + penalty, gradient
+            sums[0] += self.penalty.value(weights)
+            if gradient:
+                self.penalty.add_gradient(weights, sums[1][: len(weights)])
+        return sums
+
+    def value(self, theta, rows):
+        """Return F over `rows`."""
+        return self.value_and_gradient(theta, rows, gradient=False)[0]
 
     def mean_loss(self, theta, rows):
         """Return the first term of F over `rows`: no gradient, no penalty."""
         options = {"factor": self._factor(rows.weight_sum()), "gradient": False}
         return self._sum(self.block, theta, rows, **options)[0]
-
-    def value(self, theta, rows):
-        """Return F over `rows`."""
-        value = self.mean_loss(theta, rows) + self._code_penalty(theta, rows)[1]
-        if self.penalty is not None:
-            value += self.penalty.value(theta[: self.model.network.n_weights])
-        return value
 
     def minibatches(self, rows, batch_size, rng=None):
         """Yield (fun, n_rows) for every step of an epoch.

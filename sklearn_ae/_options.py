@@ -14,7 +14,6 @@ AT_LEAST_1 = Interval(Integral, 1, None, closed="left")
 NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 SHARE = Interval(Real, 0, 1, closed="left")
-FRACTION = Interval(Real, 0, 1, closed="neither")
 
 
 def parameter(default: Any, *allowed: Any) -> Any:

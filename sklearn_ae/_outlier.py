@@ -11,11 +11,10 @@ from sklearn.base import OutlierMixin
 
 from ._base import BaseAutoencoder
 from ._calibration import Calibration, fence, share_outside
-from ._choices import LEAST_ASIDE, LEAST_TO_HOLD_OUT
+from ._choices import LEAST_ASIDE, LEAST_TO_HOLD_OUT, one_of
 from ._compat import Interval, in_output_container
 from ._corruption import Corruption
 from ._options import parameter
-from ._parameters import Names
 from ._rows import block_length
 from ._scores import PARTS, CombinedScore
 from ._threads import Sharing
@@ -168,14 +167,16 @@ loss_curve_, validation_loss_curve_ :
 
     _: KW_ONLY
     contamination: float | str = parameter(
-        "auto", Names("auto"), Interval(Real, 0, 0.5, closed="right")
+        "auto", one_of("auto"), Interval(Real, 0, 0.5, closed="right")
     )
-    score_parts: str | dict[str, float] = parameter("auto", Names("auto", "loss"), dict)
+    score_parts: str | dict[str, float] = parameter(
+        "auto", one_of("auto", "loss"), dict
+    )
     activation: str = "tanh"
     noise: float | str | Corruption | None = "auto"
     alpha: float | str = "auto"
     scaling: str | None = parameter(
-        "auto", Names("auto", "global", "per_feature"), None
+        "auto", one_of("auto", "global", "per_feature"), None
     )
     max_iter: int = 50
 
@@ -276,12 +277,11 @@ loss_curve_, validation_loss_curve_ :
         scores = self.score_samples(X)
         if self._calibration is None:
             raise ValueError(
-                "p_values needs rows that the network was not fitted to, and no "
-                "partial_fit: X_val, or rows that fit has set aside: with a solver "
-                "other than 'svd', and early_stopping=True before fit, or 'auto' with "
-                f"at least {LEAST_TO_HOLD_OUT} rows, of which validation_fraction are "
-                f"at least {LEAST_ASIDE}. Got early_stopping={self.early_stopping!r}, "
-                f"solver_={self.solver_!r}."
+                "p_values needs rows that fit has set aside, or X_val, and no "
+                "partial_fit. A solver other than 'svd' sets some aside with "
+                f"early_stopping=True, or 'auto' and at least {LEAST_TO_HOLD_OUT} "
+                f"rows, of which validation_fraction are at least {LEAST_ASIDE}. Got "
+                f"early_stopping={self.early_stopping!r}, solver_={self.solver_!r}."
             )
         return self._calibration.p_values(scores)
 
@@ -311,11 +311,8 @@ loss_curve_, validation_loss_curve_ :
         weights = self.score_parts
         if isinstance(weights, str):
             return PARTS if weights == "auto" else None
-        if not (
-            weights
-            and set(weights) <= set(PARTS)
-            and all(isinstance(w, Real) and 0 < w < inf for w in weights.values())
-        ):
+        right = all(isinstance(w, Real) and 0 < w < inf for w in weights.values())
+        if not (right and weights and set(weights) <= set(PARTS)):
             raise ValueError(
                 "score_parts must be 'auto', 'loss' or a dict with weights above 0 for "
                 f"some of {', '.join(PARTS)}, got {weights!r}."

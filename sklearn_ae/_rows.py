@@ -74,13 +74,6 @@ class Rows:
         self._X, self._sample_weight, self._indices = X, sample_weight, indices
         self.dtype, self.n_features = np.dtype(dtype or X.dtype), X.shape[1]
 
-    @classmethod
-    def with_positive_weight(cls, X, sample_weight, dtype=None):
-        """Leave out the rows of weight zero, as if they were not there."""
-        if sample_weight is None or sample_weight.all():
-            return cls(X, sample_weight, dtype=dtype)
-        return cls(X, sample_weight, np.flatnonzero(sample_weight), dtype)
-
     def __len__(self):
         return self._X.shape[0] if self._indices is None else len(self._indices)
 
@@ -115,10 +108,9 @@ class Rows:
 
     def hold_out(self, fraction, rng):
         """Divide the rows at random; returns the others and a `fraction` of them."""
-        kept, held_out = train_test_split(
-            np.arange(len(self)), test_size=fraction, random_state=rng
-        )
-        return self.take(np.sort(kept)), self.take(np.sort(held_out))
+        where = np.arange(len(self))
+        halves = train_test_split(where, test_size=fraction, random_state=rng)
+        return [self.take(np.sort(half)) for half in halves]
 
     def batches(self, size, rng=None):
         """Yield these rows in batches, shuffled by `rng` if it is given."""

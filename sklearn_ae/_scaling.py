@@ -137,12 +137,9 @@ class Units:
         """
         shifts = loss.shift_invariant and not bounded_output
         scales = loss.degree is not None and not bounded_output
-        targets = scaling
-        if not (shifts and scales):
-            targets = Scaling(
-                scaling.location if shifts else np.zeros_like(scaling.location),
-                scaling.scale if scales else np.ones_like(scaling.scale),
-            )
+        location = scaling.location if shifts else np.zeros_like(scaling.location)
+        scale = scaling.scale if scales else np.ones_like(scaling.scale)
+        targets = scaling if shifts and scales else Scaling(location, scale)
         # With one scale for each feature the loss is that of the scaled data.
         in_data_units = scales and scaling.scale.ndim == 0
         of_loss = float(scaling.scale) ** loss.degree if in_data_units else 1.0
@@ -155,7 +152,6 @@ class Units:
 
     def of_scaled_rows(self):
         """Return the units for rows that are scaled already."""
-        identity = Scaling(
-            np.zeros_like(self.inputs.location), np.ones((), self.inputs.scale.dtype)
-        )
+        zero = np.zeros_like(self.inputs.location)
+        identity = Scaling(zero, np.ones((), zero.dtype))
         return Units(identity, identity, self.of_loss)

@@ -1,7 +1,7 @@
 """Choosing the size of the code: a score that can fall, a rule that prefers less."""
 
 from collections.abc import Mapping
-from itertools import count, takewhile
+from itertools import chain, count, takewhile
 from numbers import Integral, Real
 from typing import Any
 
@@ -225,8 +225,7 @@ def one_standard_error(cv_results: Mapping[str, Any], metric: str = "score") -> 
 
 def _sizes(candidates):
     """Return the size of the code of each candidate."""
-    names = set().union(*candidates)
-    names = {name for name in names if name.rpartition("__")[2] == "n_components"}
+    names = [n for n in {*chain(*candidates)} if n.split("__")[-1] == "n_components"]
     if len(names) != 1:
         raise ValueError(
             "The search must be over exactly one parameter that is, or ends with, "

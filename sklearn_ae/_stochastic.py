@@ -101,7 +101,7 @@ class Stochastic(Solver):
                 lowers = stopping.schedule == "adaptive" and rate > LEAST_RATE
                 if reason and reason.converged and lowers:
                     rate /= 5
-                    tracker.be_patient_again()
+                    tracker.n_stalled = 0
                 elif reason:
                     outcome = reason
                     break
@@ -142,8 +142,7 @@ class Adam(Stochastic):
         return {"n_steps": 0, "first": first, "second": second}
 
     def step(self, theta, gradient, rate, state):
-        state["n_steps"] += 1
-        n_steps = state["n_steps"]
+        n_steps = state["n_steps"] = state["n_steps"] + 1
         first_share = (1 - self.beta_1) / (1 - self.beta_1**n_steps)
         second_share = (1 - self.beta_2) / (1 - self.beta_2**n_steps)
         rate = rate * first_share / sqrt(second_share)

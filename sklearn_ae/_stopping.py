@@ -165,7 +165,7 @@ class Tracker:
     history: list = field(default_factory=list)
     validation_history: list = field(default_factory=list)
     _reference: float = inf
-    _n_stalled: int = 0
+    n_stalled: int = 0
 
     def start(self, theta, value):
         """Take note of the parameters before the first iteration.
@@ -187,10 +187,10 @@ class Tracker:
         if score < self.best:
             self.best, self.best_theta = score, theta.copy()
         if score < self._reference - self.rule.tol * abs(self._reference):
-            self._reference, self._n_stalled = score, 0
+            self._reference, self.n_stalled = score, 0
         else:
-            self._n_stalled += 1
-        if self._n_stalled < self.rule.n_iter_no_change:
+            self.n_stalled += 1
+        if self.n_stalled < self.rule.n_iter_no_change:
             return None
         return Outcome.EARLY_STOPPED if self.rule.validate else Outcome.CONVERGED
 
@@ -199,10 +199,6 @@ class Tracker:
         if not self.history:
             raise
         return Outcome.INTERRUPTED
-
-    def be_patient_again(self):
-        """Forget the iterations without improvement."""
-        self._n_stalled = 0
 
     def solution(self, outcome):
         curves = self.history, self.validation_history

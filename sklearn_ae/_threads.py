@@ -32,9 +32,7 @@ class Sharing(Enum):
 
 def choose_for_products(largest):
     """Choose for products of which the largest takes so many multiplications."""
-    if SMALL_PRODUCT < largest <= LARGE_BLOCK:
-        return Sharing.NOTHING
-    return Sharing.BLAS
+    return Sharing.NOTHING if SMALL_PRODUCT < largest <= LARGE_BLOCK else Sharing.BLAS
 
 
 def choose_for_decomposition(n_columns):

@@ -29,7 +29,7 @@ FLOORS = {
         "_stochastic",
         "_threads",
     },
-    "units and names": {"_scaling", "_parameters"},
+    "units": {"_scaling"},
     "the autoencoder": {"_linear", "_model", "_input"},
     "what is chosen, what is minimised": {"_choices", "_objective", "_scores"},
     "fitting": {"_fitting"},

@@ -145,7 +145,7 @@ def test_weights_of_cells(loss):
 def test_integer_weights_are_repeated_rows(loss):
     objective, theta, rows = make_problem(loss)
     weight = np.array([0, 1, 2, 3] * 3, dtype=float)
-    weighted = Rows.with_positive_weight(rows.array(), weight)
+    weighted = Rows(rows.array(), weight)
     repeated = Rows(np.repeat(rows.array(), weight.astype(int), axis=0))
     value, gradient = objective.value_and_gradient(theta, weighted)
     gradient = gradient.copy()

@@ -3,6 +3,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 
+from sklearn_ae import AutoencoderTransformer
+from sklearn_ae._input import check_rows
 from sklearn_ae._rows import BLOCK_BYTES, Rows, block_length, streaming_length
 
 X = np.arange(30.0).reshape(10, 3)
@@ -56,11 +58,12 @@ def test_take_is_relative():
 
 
 def test_rows_of_weight_zero_are_left_out():
-    weight = np.array([1, 0, 2, 0, 0, 0, 0, 0, 0, 3.0])
-    rows = Rows.with_positive_weight(X, weight)
+    weight = np.array([1, 0, 2, 0, 0, 0, 0, 0, 0, 4.0])
+    rows = check_rows(AutoencoderTransformer(), X, weight)
     assert_array_equal(next(rows.blocks(10))[0], X[[0, 2, 9]])
-    assert_array_equal(rows.weights(), [1, 2, 3])
-    assert np.shares_memory(Rows.with_positive_weight(X, weight + 1).array(), X)
+    assert_array_equal(rows.weights(), [0.25, 0.5, 1])
+    rows = check_rows(AutoencoderTransformer(), X, weight + 1)
+    assert np.shares_memory(rows.array(), X)
 
 
 @pytest.mark.parametrize("row_bytes", [1, 1000, 10**9])
