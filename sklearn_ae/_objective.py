@@ -166,7 +166,7 @@ class Objective:
         # Another process has memory and threads of its own.
         return vars(self) | {"_idle": {}, "map": map}
 
-    def block(self, theta, rows, *, factor=1, all_codes=None, gradient=True):
+    def block(self, theta, rows, factor=1, all_codes=None, gradient=True):
         """Return the sums over one block of rows that F is made of.
 
         Parameters
@@ -234,9 +234,8 @@ class Objective:
         weight_sum = n_rows * mean_weight if fresh else rows.weight_sum()
         step = self.draws.step(n_rows, self.model.code.penalises) if fresh else 0
         all_codes, penalty = self._code_penalty(theta, rows, step, fresh)
-        options = {"factor": self._factor(weight_sum), "all_codes": all_codes}
-        options |= {"step": step, "gradient": gradient}
-        sums = self._sum(self.block, theta, rows, **options)
+        args = 1 / (weight_sum * self.cells_per_row), all_codes, gradient
+        sums = self._sum(self.block, args, theta, rows, step)
         sums[0] += penalty
         if self.penalty is not None:
             weights = theta[: self.model.network.n_weights]
@@ -251,8 +250,8 @@ class Objective:
 
     def mean_loss(self, theta, rows):
         """Return the first term of F over `rows`: no gradient, no penalty."""
-        options = {"factor": self._factor(rows.weight_sum()), "gradient": False}
-        return self._sum(self.block, theta, rows, **options)[0]
+        factor = 1 / (rows.weight_sum() * self.cells_per_row)
+        return self._sum(self.block, (factor, None, False), theta, rows)[0]
 
     def minibatches(self, rows, batch_size, rng=None):
         """Yield (fun, n_rows) for every step of an epoch.
@@ -273,19 +272,19 @@ class Objective:
             fun = partial(self.value_and_gradient, rows=batch, mean_weight=mean_weight)
             yield fun, len(batch)
 
-    def _factor(self, weight_sum):
-        return 1 / (weight_sum * self.cells_per_row)
-
-    def _sum(self, function, theta, rows, *, step=0, **options):
-        """Add up what a function like `block` returns for blocks of rows.
+    def _sum(self, function, args, theta, rows, step=0):
+        """Add up what ``function(theta, block, *args)`` returns for blocks of rows.
 
         Steps other than 0 draw anew.
         """
+        if len(rows) <= self.block_rows:
+            # A single block needs no array to add up in.
+            return self._of_block(function, args, theta, rows, 0, step)
 
         def sums(start, piece):
             total = None
             for few in piece.pieces(self.block_rows):
-                values = self._of_block(function, theta, start, few, step, options)
+                values = self._of_block(function, args, theta, few, start, step)
                 if total is None:
                     # In arrays of its own, whatever happens to the workspace.
                     total = [0.0 + value for value in values]
@@ -294,12 +293,9 @@ class Objective:
                 start += len(few)
             return total
 
-        if len(rows) <= self.block_rows:
-            # A single block needs no array to add up in.
-            return self._of_block(function, theta, 0, rows, step, options)
         return rows.sum(sums, self.block_rows, self.map)
 
-    def _of_block(self, function, theta, start, rows, step, options):
+    def _of_block(self, function, args, theta, rows, start, step):
         """Return what a function returns for a block of rows at positions from `start`.
 
         Arrays are in the memory of a workspace.
@@ -310,32 +306,28 @@ class Objective:
         except IndexError:
             corrupted = self.corruption is not None
             workspace = Workspace(self.model, len(rows), self.dtype, corrupted)
-        values = function(theta, self._block(rows, workspace, start, step), **options)
+        values = function(theta, self._block(rows, workspace, start, step), *args)
         idle.append(workspace)
         return values
 
     def _block(self, rows, memory, start, step):
         """Return rows as a `Block`; `step` as `Draws.tiles` takes it."""
-        units, code, n_rows = self.model.units, self.model.code, len(rows)
-        X, weights, cells = (
-            rows.array(memory.targets),
-            rows.weights(),
-            rows.cell_weights(),
-        )
+        units, code = self.model.units, self.model.code
+        X, cell_weights = rows.array(memory.targets), rows.cell_weights()
         inputs = targets = scaled = units.inputs.apply(X, memory.scaled)
         if not units.targets_are_inputs:
             targets = units.targets.apply(X, memory.targets)
         if self.corruption:
             inputs = memory.inputs
-            for where, rng in self.draws.tiles(INPUTS, n_rows, start, step):
+            for where, rng in self.draws.tiles(INPUTS, len(X), start, step):
                 self._corrupt(scaled[where], rng, inputs[where])
         drawn = None
         if code.draws:
-            tiles = self.draws.tiles(CODES, n_rows, start, step)
+            tiles = self.draws.tiles(CODES, len(X), start, step)
             drawn = np.vstack([code.draw(len(X[where]), rng) for where, rng in tiles])
-        if weights is not None:
-            weights = weights[:, None]
-        return Block(inputs, read_only(targets), weights, cells, memory, drawn)
+        weights = None if cell_weights is None else rows.weights()
+        weights = None if weights is None else weights[:, None]
+        return Block(inputs, read_only(targets), weights, cell_weights, memory, drawn)
 
     def _corrupt(self, scaled, rng, out):
         """Write into `out`, even if the user's own corruption does not."""
@@ -348,7 +340,7 @@ class Objective:
         code = self.model.code
         if not code.penalises:
             return None, 0.0
-        total, weight_sum = self._sum(self._statistics, theta, rows, step=step)
+        total, weight_sum = self._sum(self._statistics, (), theta, rows, step)
         mean = total / weight_sum
         if fresh:
             mean = self.code_mean = code.running_mean(mean, self.code_mean)

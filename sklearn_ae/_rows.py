@@ -85,7 +85,7 @@ class Rows:
     def take(self, positions):
         """Return the rows at some positions among these, numbers or a slice."""
         taken = object.__new__(type(self))
-        vars(taken).update(vars(self))
+        taken.__dict__ = self.__dict__.copy()
         if self._indices is not None:
             taken._indices = self._indices[positions]
         elif not isinstance(positions, slice):
