@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from finite_differences import relative_error
 from numpy.testing import assert_allclose
 
 import sklearn_ae
@@ -28,15 +29,6 @@ def shown():
     for block in blocks:
         exec(compile(block, "architecture.md", "exec"), namespace)
     return namespace
-
-
-def relative_error(objective, theta, rows):
-    """Return how far the gradient is from central differences."""
-    gradient = objective.value_and_gradient(theta, rows)[1].copy()
-    steps = 1e-6 * np.eye(len(theta))
-    ends = [[objective.value(theta + s * h, rows) for s in (1, -1)] for h in steps]
-    numeric = np.array([(up - down) / 2e-6 for up, down in ends])
-    return np.linalg.norm(gradient - numeric) / np.linalg.norm(numeric)
 
 
 def test_gradients_of_what_is_shown(shown):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from finite_differences import relative_error
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 from threadpoolctl import threadpool_limits
@@ -151,17 +152,9 @@ def test_gradient_with_a_code(code, block_rows, weighted):
     weights = rng.uniform(0.5, 2, size=12) if weighted else None
     rows = Rows(rng.normal(size=(12, 5)), weights)
     objective, theta = make_objective(code, block_rows=block_rows)
-    value, gradient = objective.value_and_gradient(theta, rows)
-    gradient = gradient.copy()
+    value, _ = objective.value_and_gradient(theta, rows)
     assert_allclose(objective.value(theta, rows), value, rtol=1e-12)
-    steps = 1e-6 * np.eye(len(theta))
-    ends = [
-        (objective.value(theta + s, rows), objective.value(theta - s, rows))
-        for s in steps
-    ]
-    numeric = np.array([(up - down) / 2e-6 for up, down in ends])
-    error = np.linalg.norm(gradient - numeric) / np.linalg.norm(numeric)
-    assert error < 1e-6
+    assert relative_error(objective, theta, rows) < 1e-6
 
 
 def test_validation_measures_no_penalty_but_what_codes_cost():

@@ -9,6 +9,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from finite_differences import relative_error
 from joblib import Parallel, delayed
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
@@ -39,15 +40,6 @@ def make_objective(code, rows, n_components=3, **options):
     model = Model(network, SquaredError(), units, code)
     theta = np.random.RandomState(0).normal(scale=0.5, size=network.n_parameters)
     return Objective(model, ElasticNet(0.1), np.float64, **options), theta
-
-
-def relative_error(objective, theta, rows):
-    """Return how far the gradient is from central differences."""
-    gradient = objective.value_and_gradient(theta, rows)[1].copy()
-    steps = 1e-6 * np.eye(len(theta))
-    ends = [[objective.value(theta + s * h, rows) for s in (1, -1)] for h in steps]
-    numeric = np.array([(up - down) / 2e-6 for up, down in ends])
-    return np.linalg.norm(gradient - numeric) / np.linalg.norm(numeric)
 
 
 def some_rows(kind=Rows, n_rows=40, weighted=True):
@@ -533,3 +525,60 @@ def test_convolutions():
     estimator = AutoencoderTransformer(8, max_iter=30, random_state=0, **params)
     # Without a linear path, and with weights that are shared.
     assert estimator.fit(DIGITS).score(DIGITS) > 0.4
+
+
+# ---- weights that are shared
+
+
+class Tied(Objective):
+    """The decoder's weights are the encoder's, transposed, once they have started so.
+
+    Both get the gradient of the one array that they stand for, so solvers move them
+    alike.
+    """
+
+    @staticmethod
+    def pairs(network, theta):
+        encoder, decoder = network.views(theta)
+        backwards = zip(encoder, reversed(decoder), strict=True)
+        return [(there[0], back[0]) for there, back in backwards]
+
+    def value_and_gradient(self, theta, rows, mean_weight=None, gradient=True):
+        sums = super().value_and_gradient(theta, rows, mean_weight, gradient)
+        for there, back in self.pairs(self.model.network, sums[1]) if gradient else ():
+            there += back.T
+            back[...] = there.T
+        return sums
+
+
+def tied_start(network, rng, dtype, initial_theta=Network.initial_theta):
+    theta = initial_theta(network, rng, dtype)
+    for there, back in Tied.pairs(network, theta):
+        back[...] = there.T
+    return theta
+
+
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+def test_tied_weights(monkeypatch, solver):
+    monkeypatch.setattr(Network, "initial_theta", tied_start)
+    monkeypatch.setattr("sklearn_ae._fitting.Objective", Tied)
+    params = {"linear_path": False, "solver": solver, "max_iter": 60}
+    estimator = AutoencoderTransformer(8, **params, **quick).fit(DIGITS)
+    network, theta = estimator._fitted.model.network, estimator._fitted.theta
+    for there, back in Tied.pairs(network, theta):
+        assert_array_equal(back, there.T)
+    assert estimator.score(DIGITS) > 0.4
+    # Moving one shared weight changes the loss by its gradient.
+    units = estimator._fitted.model.units.of_scaled_rows()
+    model = replace(estimator._fitted.model, units=units)
+    objective, rows = Tied(model, ElasticNet(0.01), np.float64), Rows(DIGITS[:50] / 16)
+    _, gradient = objective.value_and_gradient(theta, rows)
+    gradient, values = gradient.copy(), []
+    for step in (1e-6, -1e-6):
+        moved = theta.copy()
+        there, back = Tied.pairs(network, moved)[0]
+        there[20, 3] += step
+        back[3, 20] += step
+        values.append(objective.value(moved, rows))
+    numeric = (values[0] - values[1]) / 2e-6
+    assert_allclose(Tied.pairs(network, gradient)[0][0][20, 3], numeric, rtol=1e-5)

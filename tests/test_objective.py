@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from finite_differences import relative_error
 from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ae import Huber
@@ -57,21 +58,6 @@ def block_of(objective, rows, weights=None):
     weights = rows.cell_weights() if weights is None else weights
     scaled = units.inputs.apply(X), units.targets.apply(X)
     return Block(*scaled, rows.cell_weights(), weights, workspace)
-
-
-def relative_error(objective, theta, rows):
-    """Return how far the gradient is from central differences."""
-    _, gradient = objective.value_and_gradient(theta, rows)
-    gradient = gradient.copy()
-    numeric = np.empty_like(theta)
-    for i in range(len(theta)):
-        ends = []
-        for sign in (1, -1):
-            moved = theta.copy()
-            moved[i] += sign * 1e-6
-            ends.append(objective.value(moved, rows))
-        numeric[i] = (ends[0] - ends[1]) / 2e-6
-    return np.linalg.norm(gradient - numeric) / np.linalg.norm(numeric)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
