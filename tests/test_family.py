@@ -31,7 +31,7 @@ DIGITS, IRIS = load_digits().data, load_iris().data
 quick = {"hidden_layer_sizes": (16,), "random_state": 0}
 
 
-def make_objective(code, rows, n_components=3, **options):
+def make_objective(code, n_components=3, **options):
     """Return an objective over rows of five features, and parameters."""
     width = code.encoder_width(n_components)
     network = Network.mirrored(5, (4,), n_components, encoder_width=width)
@@ -46,9 +46,6 @@ def some_rows(kind=Rows, n_rows=40, weighted=True):
     rng = np.random.RandomState(1)
     weights = rng.uniform(0.5, 2, size=n_rows) if weighted else None
     return kind(rng.normal(size=(n_rows, 5)), weights)
-
-
-# ---- corruptions
 
 
 @dataclass(repr=False, eq=False)
@@ -118,9 +115,6 @@ def test_corruptions():
             AutoencoderTransformer(2, noise=n, **params).fit(IRIS) for n in (same, None)
         ]
         assert_allclose(fits[0].transform(IRIS), fits[1].transform(IRIS), rtol=1e-9)
-
-
-# ---- codes
 
 
 class L1Sparsity(Code):
@@ -221,9 +215,9 @@ class Gaussian(Code):
 @pytest.mark.parametrize("block_rows", [0, 7])
 def test_gradients_of_codes(code, weighted, block_rows):
     rows = some_rows(weighted=weighted)
-    objective, theta = make_objective(code(), rows, block_rows=block_rows)
+    objective, theta = make_objective(code(), block_rows=block_rows)
     assert relative_error(objective, theta, rows) < 1e-6
-    whole, _ = make_objective(code(), rows)
+    whole, _ = make_objective(code())
     assert_allclose(objective.value(theta, rows), whole.value(theta, rows))
     assert_allclose(objective.mean_loss(theta, rows), whole.mean_loss(theta, rows))
     # Where there is one minibatch, its mean is that of all.
@@ -303,9 +297,6 @@ def test_variational_codes(monkeypatch):
     assert_allclose(sampled.mean(axis=0), DIGITS.mean(axis=0), atol=4)
 
 
-# ---- rows
-
-
 class Gappy(Rows):
     """NaN stands for what is not known: it is taken as the mean, and weighs nothing."""
 
@@ -348,7 +339,7 @@ def test_rows_with_gaps():
     )
     for block_rows in (0, 7):
         options = {"block_rows": block_rows, "cells_per_row": gappy.cells_per_row()}
-        objective, theta = make_objective(Code(), gappy, **options)
+        objective, theta = make_objective(Code(), **options)
         assert relative_error(objective, theta, gappy) < 1e-6
         model = objective.model
         raw = model.raw(model.network.views(theta), gappy)
@@ -434,9 +425,6 @@ def test_estimators_take_rows_of_workers(monkeypatch):
                 results.append([estimator._fitted.theta, estimator.score(X)])
         assert_array_equal(results[0][0], results[1][0])
         assert results[0][1] == results[1][1]
-
-
-# ---- layers
 
 
 @dataclass(repr=False, eq=False)
@@ -525,9 +513,6 @@ def test_convolutions():
     estimator = AutoencoderTransformer(8, max_iter=30, random_state=0, **params)
     # Without a linear path, and with weights that are shared.
     assert estimator.fit(DIGITS).score(DIGITS) > 0.4
-
-
-# ---- weights that are shared
 
 
 class Tied(Objective):
