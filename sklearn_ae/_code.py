@@ -44,7 +44,7 @@ class Code:
         """Return an array, row by row, on whose weighted mean the penalty depends."""
 
     def running_mean(self, mean, before):
-        """Return the mean that the penalty is taken at in the next minibatch.
+        """Return the mean that the penalty of a minibatch is taken at.
 
         Parameters
         ----------
