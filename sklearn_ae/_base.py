@@ -19,7 +19,7 @@ from ._choices import AutoencoderParameters
 from ._compat import _fit_context, in_output_container
 from ._fitting import Fitted, fit, fit_once
 from ._input import check_codes, check_rows, check_validation_rows
-from ._rows import Rows, streaming_length
+from ._rows import streaming_length
 from ._stochastic import Stochastic
 from ._stopping import Outcome
 from ._stored import from_plain, to_plain
@@ -66,6 +66,11 @@ def _supports_partial_fit(estimator):
             f"partial_fit needs solver='adam', 'sgd' or 'auto', got solver={solver!r}."
         )
     return True
+
+
+def _of_array(function):
+    """Return a function of `Rows` that applies one to their array."""
+    return lambda views, rows: function(views, rows.array())
 
 
 class BaseAutoencoder(
@@ -143,9 +148,8 @@ class BaseAutoencoder(
         """
         with _all_or_nothing(self), np.errstate(all="ignore"):
             before = self._fitted_before(self.warm_start)
-            dtype = None if before is None else before.theta.dtype
-            rows = check_rows(self, X, sample_weight, dtype, self.loss, least=2)
-            aside = check_validation_rows(self, X_val, sample_weight_val, rows.dtype)
+            rows = check_rows(self, X, sample_weight, before, self.loss, least=2)
+            aside = check_validation_rows(self, X_val, sample_weight_val, rows)
             rng = check_random_state(self.random_state)
             fitted, solution, training, aside = fit(self, rows, aside, rng, before)
             if solution.outcome is Outcome.INTERRUPTED:
@@ -221,10 +225,9 @@ class BaseAutoencoder(
         before = self._fitted_before()
         rng = self._stream_of_draws()
         with _all_or_nothing(self, rng) as undo, np.errstate(all="ignore"):
-            dtype, least = (None, 2) if before is None else (before.theta.dtype, 1)
-            rows = check_rows(self, X, sample_weight, dtype, self.loss, least)
+            least = 2 if before is None else 1
+            rows = check_rows(self, X, sample_weight, before, self.loss, least)
             self._rng, self._rng_from = rng, self.random_state
-            since = monotonic()
             start, fitted = fit_once(self, rows, rng, before)
             if fitted is None:
                 self._warn(Outcome.DIVERGED, start.n_iter + 1, stacklevel=5)
@@ -232,7 +235,6 @@ class BaseAutoencoder(
                     undo()
                     return self
             self._store(fitted or start)
-            self._report_pass(len(rows), monotonic() - since)
             with threads(Sharing.NOTHING):
                 self._judge_pass(rows, rng)
         return self
@@ -251,7 +253,7 @@ class BaseAutoencoder(
             The latent representation. `set_output` makes it a DataFrame.
         """
         rows = self._check_rows(X)
-        return self._by_blocks(self._fitted.model.encode, rows)
+        return self._by_blocks(_of_array(self._fitted.model.encode), rows)
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Map codes back to rows.
@@ -268,9 +270,8 @@ class BaseAutoencoder(
             as everywhere in scikit-learn.
         """
         check_is_fitted(self)
-        codes = check_codes(self, X, self._fitted.theta.dtype)
-        decode = self._fitted.model.decode
-        return self._by_blocks(lambda views, rows: decode(views, rows.array()), codes)
+        codes = check_codes(self, X, self._fitted.dtype)
+        return self._by_blocks(_of_array(self._fitted.model.decode), codes)
 
     def reconstruct(self, X: ArrayLike) -> np.ndarray:
         """Return what the network makes of rows: encoded, then decoded.
@@ -287,7 +288,8 @@ class BaseAutoencoder(
             the names of the features.
         """
         rows = self._check_rows(X)
-        reconstruction = self._by_blocks(self._fitted.model.reconstruct, rows)
+        reconstruct = _of_array(self._fitted.model.reconstruct)
+        reconstruction = self._by_blocks(reconstruct, rows)
         return in_output_container(self, reconstruction, X)
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -340,13 +342,12 @@ class BaseAutoencoder(
         """
         rows = self._check_rows(X, sample_weight, for_loss=True)
         fitted, model = self._fitted, self._fitted.model
-        length = streaming_length(model.row_bytes)
-        deviances = partial(model.deviances, fitted.views, fitted.mean)
-        with threads(self._sharing(min(len(rows), length))), np.errstate(all="ignore"):
-            unexplained, total, n_varying = rows.sum_blocks(deviances, length)
-            if not n_varying:
-                mean = model.reconstruct(fitted.views, Rows(fitted.mean[None]))
-                return float(model.is_mean(mean, fitted.mean, within=10))
+        deviances = partial(model.deviances, fitted.mean)
+        sums = self._by_blocks(deviances, rows, method="sum_blocks")
+        unexplained, total, n_varying = sums
+        if not n_varying:
+            mean = model.reconstruct(fitted.views, fitted.mean[None])
+            return float(model.is_mean(mean, fitted.mean, within=10))
         if not isfinite(unexplained):
             return -inf
         if total <= 0:
@@ -422,18 +423,21 @@ class BaseAutoencoder(
         """Return what threads share out while so many rows go through the network."""
         return choose_for_products(n_rows * self._fitted.model.network.largest_layer)
 
-    def _by_blocks(self, function, rows, sharing=None):
-        """Apply ``function(views, rows)`` to as many rows as memory is bounded to."""
+    def _by_blocks(self, function, rows, sharing=None, method="apply"):
+        """Apply ``function(views, rows)`` to as many rows as memory is bounded to.
+
+        By a method of `Rows`, which adds up or puts together what that returns.
+        """
         length = streaming_length(self._fitted.model.row_bytes)
         sharing = sharing or self._sharing(min(len(rows), length))
         # Rows far beyond the training data may overflow, and have the loss inf.
         with threads(sharing), np.errstate(all="ignore"):
-            return rows.apply(partial(function, self._fitted.views), length)
+            return getattr(rows, method)(partial(function, self._fitted.views), length)
 
     def _check_rows(self, X, sample_weight=None, for_loss=False):
         check_is_fitted(self)
         loss = self._fitted.model.loss if for_loss else None
-        return check_rows(self, X, sample_weight, self._fitted.theta.dtype, loss)
+        return check_rows(self, X, sample_weight, self._fitted, loss)
 
     def _stream_of_draws(self):
         """Return the random state that all calls of `partial_fit` draw from."""
@@ -449,8 +453,3 @@ class BaseAutoencoder(
     def _warn(self, outcome, n_iter, stacklevel):
         message = outcome.value.format(max_iter=self.max_iter, n_iter=n_iter)
         warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)
-
-    def _report_pass(self, n_rows, seconds):
-        if self.verbose and self.n_iter_ and self.n_iter_ % self.verbose == 0:
-            message = f"Pass {self.n_iter_} over {n_rows} rows ({seconds:.2g} s)"
-            print(f"{message}, loss = {self.loss_:.6g}")

@@ -51,20 +51,17 @@ LEAST_FOR_RECTIFIER = 1000
 
 # What has to stay where training goes on.
 ARCHITECTURE = ["n_components", "hidden_layer_sizes", "activation", "linear_path"]
-ARCHITECTURE += ["code_activation", "output_activation", "scaling"]
+ARCHITECTURE += ["code_activation", "output_activation", "scaling", "code"]
 
 SOLVERS: dict[str, type[Solver]] = {"lbfgs": LBFGS, "adam": Adam, "sgd": SGD}
 
 # What a name or a number becomes where it is not enough.
-OPTIONS: dict[str, list[type[Option]]] = {"loss": [Huber], "noise": [GaussianNoise]}
-OPTIONS["solver"] = [*SOLVERS.values()]
+OPTIONS: dict = {"loss": [Huber], "noise": [GaussianNoise], "solver": SOLVERS.values()}
 
 # What other libraries call it.
 SYNONYMS = {
     "mse": "squared_error",
-    "l2": "squared_error",
     "mae": "absolute_error",
-    "l1": "absolute_error",
     "bce": "binary_cross_entropy",
     "sigmoid": "logistic",
     "linear": "identity",
@@ -73,6 +70,10 @@ SYNONYMS = {
     "rmsprop": "adam",
     "invscaling": "cosine",
 }
+
+
+Sizes = int | Layer | Sequence[int | Layer]
+Noise = float | str | Corruption | None
 
 
 def one_of(*names):
@@ -91,17 +92,13 @@ class AutoencoderParameters(Parameters):
         "auto", AT_LEAST_1, Interval(RealNotInt, 0, 1, closed="neither"), one_of("auto")
     )
     _: KW_ONLY
-    hidden_layer_sizes: int | Sequence[int | Layer] = parameter(
-        (64, 64), "array-like", AT_LEAST_1, Layer
-    )
+    hidden_layer_sizes: Sizes = parameter((64, 64), "array-like", AT_LEAST_1, Layer)
     activation: str = parameter("auto", one_of("auto", *ACTIVATIONS))
     linear_path: bool = parameter(True, "boolean")
     code_activation: str = parameter("identity", one_of(*ACTIVATIONS))
     output_activation: str = parameter("auto", one_of("auto", "exp", *ACTIVATIONS))
     loss: str | Loss = parameter("squared_error", one_of(*LOSSES), Loss)
-    noise: float | str | Corruption | None = parameter(
-        None, NOT_NEGATIVE, one_of("auto"), Corruption, None
-    )
+    noise: Noise = parameter(None, NOT_NEGATIVE, one_of("auto"), Corruption, None)
     alpha: float | str = parameter(0.0, NOT_NEGATIVE, one_of("auto"))
     l1_ratio: float = parameter(0.0, Interval(Real, 0, 1, closed="both"))
     scaling: str | None = parameter("global", one_of("global", "per_feature"), None)
@@ -121,6 +118,9 @@ class AutoencoderParameters(Parameters):
 
     # Whether rows set aside are for a threshold rather than for stopping.
     _calibrates = False
+
+    # A `Code`, where something happens between encoder and decoder.
+    _code = None
 
     def set_params(self, **params):
         """Set parameters, also those of the objects among them.
@@ -146,7 +146,7 @@ class AutoencoderParameters(Parameters):
             value = params.get(name, getattr(self, name, None))
             if nested and hasattr(self, name) and not hasattr(value, "set_params"):
                 known = [o for o in OPTIONS.get(name, []) if hasattr(o, nested)]
-                first = f"{known[0].__name__}()" if known else "an object that has it"
+                first = f"{known[0].__name__}()" if known else f"<one with {nested}>"
                 raise ValueError(
                     f"{key} is a parameter of an object: {name}={first} has to come "
                     f"first, here {name} is {value!r}."
@@ -194,9 +194,11 @@ class Choices(AutoencoderParameters, Stored):
     activation : str or None
         None without hidden layers.
     linear_path : bool
-        Whether there is one.
+        Whether there is one, if the layers can have it.
     noise : Corruption or None
         None also where its strength is 0.
+    code : Code or None
+        What happens between encoder and decoder, if anything does.
     solver : str or Solver
         "svd", or what minimises.
     learning_rate_init : float or None
@@ -209,6 +211,7 @@ class Choices(AutoencoderParameters, Stored):
 
     n_features: int = 0
     calibrates: bool = False
+    code: Code | None = None
 
     def __setattr__(self, name, value):
         if name in vars(self):
@@ -229,19 +232,14 @@ class Choices(AutoencoderParameters, Stored):
         output = self.output_activation if bounded else "identity"
         sizes = self.n_features, self.hidden_layer_sizes, self.n_components
         activations = self.activation, self.code_activation, output
-        width = self.code.encoder_width(self.n_components)
+        width = (self.code or Code()).encoder_width(self.n_components)
         return Network.mirrored(*sizes, activations, self.linear_path, width)
-
-    @property
-    def code(self):
-        """What happens between encoder and decoder."""
-        return Code()
 
     def model(self, scaling):
         """Return the autoencoder for data with this scaling."""
         loss, output = as_loss(self.loss), self.network.decoder.activations[-1]
         units = Units.of(scaling, loss, bounded_output=output.name != "identity")
-        return Model(self.network, loss, units, self.code)
+        return Model(self.network, loss, units, self.code or Code())
 
     @property
     def have_exact_solution(self):
@@ -250,6 +248,7 @@ class Choices(AutoencoderParameters, Stored):
         return (
             all(stack.is_affine for stack in self.network.stacks)
             and not any(isinstance(size, Layer) for size in sizes)
+            and self.code is None
             and type(as_loss(self.loss)) is SquaredError
             and (self.alpha == 0 or (self.l1_ratio == 0 and not sizes))
         )
@@ -282,6 +281,7 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
     chosen = dict(
         n_features=rows.n_features,
         calibrates=params._calibrates,
+        code=deepcopy(params._code),
         random_state=None,
         n_components=_n_components(params, rows, scaling, noise, n_rows, before),
         hidden_layer_sizes=sizes,
@@ -293,10 +293,9 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
         alpha=_alpha(params, noise, n_rows * rows.n_features),
     )
     choices = Choices(**known | chosen)
-    if before is not None:
-        _check_goes_on(choices, before)
+    _check_together(choices, before)
     endless = n_rows == inf
-    solver = _solver(choices, endless)
+    solver = _solver(choices, rows.is_complete, endless)
     rate: Any = params.learning_rate_init
     if rate == "auto":
         rate = getattr(solver, "default_rate", None)
@@ -314,12 +313,17 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
     )
 
 
-def _check_goes_on(choices, before):
-    """Raise ValueError if the parameters of the network mean something else now."""
+def _check_together(choices, before):
+    """Raise ValueError if the network's parameters mean something else than before.
+
+    Or if the code does not go with what else has been chosen.
+    """
+    if choices.code is not None:
+        choices.code.check(choices)
     changes = ", ".join(
         f"{name} must stay {getattr(before, name)!r}, got {getattr(choices, name)!r}"
         for name in ARCHITECTURE
-        if getattr(choices, name) != getattr(before, name)
+        if before is not None and getattr(choices, name) != getattr(before, name)
     )
     if changes:
         raise ValueError(
@@ -346,9 +350,8 @@ def _noise(params, n_rows):
 
 
 def _alpha(params, noise, n_cells):
-    if params.alpha == "auto":
-        return 0.0 if noise is None else AUTO_ALPHA / n_cells
-    return float(params.alpha)
+    prior = 0.0 if noise is None else AUTO_ALPHA / n_cells
+    return prior if params.alpha == "auto" else float(params.alpha)
 
 
 def _n_components(params, rows, scaling, noise, n_rows, before):
@@ -417,8 +420,8 @@ def _output_activation(params):
     )
 
 
-def _solver(choices, endless):
-    solver, exact = choices.solver, choices.have_exact_solution
+def _solver(choices, is_complete, endless):
+    solver, exact = choices.solver, choices.have_exact_solution and is_complete
     if solver == "svd" and not exact:
         raise ValueError(
             "solver='svd' needs a linear network (activation='identity' or "

@@ -2,14 +2,17 @@
 
 import numpy as np
 
+from ._options import Option
 
-class Code:
+
+class Code(Option):
     """How codes follow from what the encoder returns: here, they are the same.
 
     Codes that are drawn, cut off, filled up or penalised are subclasses. Part of the
     objective may lie in them: a cost of each row, such as the divergence of one
-    distribution from another, and a penalty that is a function of a mean over all rows,
-    such as the activation of each unit.
+    distribution from another, which validation counts, too; and a penalty that is a
+    function of a mean over all rows, such as the activation of each unit, which it does
+    not. "Encoded" is what the encoder returns, behind its activation.
 
     Attributes
     ----------
@@ -29,6 +32,9 @@ class Code:
     needs_fresh_draws = False
     copies = 1
 
+    def check(self, choices):
+        """Raise ValueError if this does not go with other `Choices`."""
+
     def encoder_width(self, n_components):
         """Return how many numbers the encoder returns for each row."""
         return n_components
@@ -42,6 +48,7 @@ class Code:
 
     def statistic(self, encoded):
         """Return an array, row by row, on whose weighted mean the penalty depends."""
+        raise TypeError(f"{type(self).__name__} must define 'statistic'.")
 
     def running_mean(self, mean, before):
         """Return the mean that the penalty of a minibatch is taken at.
@@ -56,46 +63,49 @@ class Code:
         return mean
 
     def penalty(self, mean):
-        """Return the penalty, a float."""
+        """Return the penalty, a float, for the mean of `statistic`."""
+        raise TypeError(f"{type(self).__name__} must define 'penalty'.")
 
     def penalty_gradient(self, encoded, mean):
         """Return the derivative of the penalty by `encoded`, times the number of rows.
 
-        Where rows have weights, each counts by its share.
+        That is the penalty's by the mean, times that of `statistic`; what a row's
+        weight is among all is seen to.
         """
+        raise TypeError(f"{type(self).__name__} must define 'penalty_gradient'.")
 
-    def forward(self, encoded, weights, drawn):
+    def forward(self, encoded, drawn, out):
         """Return the codes of a block of rows in training, and what they cost.
 
         Parameters
         ----------
         encoded : ndarray of shape (n_rows, encoder_width)
-        weights : ndarray of shape (n_rows, 1) or None
+            Not modified: the way back reads it.
         drawn : ndarray with n_rows rows or None
             From `draw`.
+        out : ndarray of shape (copies * n_rows, n_components)
+            Memory for the codes.
 
         Returns
         -------
         codes : ndarray of shape (copies * n_rows, n_components)
-            First one code of each row, then another. If it is the same array each time,
-            its way through the decoder is planned once. `encoded` stays as it is: the
-            way back reads it.
-        cost : float
-            Summed up over the rows, with their weights.
+            `encoded` or `out`: first one code of each row, then another of each.
+        costs : ndarray of shape (n_rows,) or None
+            What each row costs.
         """
-        return encoded, 0.0
+        return encoded, None
 
-    def backward(self, encoded, delta, weights, drawn, factor, out):
+    def backward(self, encoded, delta, drawn, share, out):
         """Write the gradient by `encoded` into `out`, given that by the codes.
 
         Parameters
         ----------
-        encoded, weights, drawn
+        encoded, drawn
             As in the forward pass before.
         delta : ndarray of shape (copies * n_rows, n_components)
             `out` itself, if both have the same shape.
-        factor : float
-            What the gradient of the cost is multiplied by.
+        share : float or ndarray of shape (n_rows, 1)
+            What the gradient of the costs is multiplied by.
         out : ndarray of shape (n_rows, encoder_width)
         """
 

@@ -50,13 +50,14 @@ class Ellipsoid(Stored):
         s^2
     """
 
+    of_residual = False
     center: np.ndarray
     factor: np.ndarray
     axes: np.ndarray | None = None
     rest_variance: float = 1.0
 
     @classmethod
-    def fit(cls, Z, weights, least_variance=0.0):
+    def fit(cls, Z, weights, least_variance=0.0, rng=None):
         """Fit mean and covariance to most rows, in disregard of the farthest.
 
         Each round keeps the share of rows that is nearest by the ellipsoid before: the
@@ -122,6 +123,8 @@ class ResidualEllipsoid(Ellipsoid):
     Source: Alcala & Qin (2009), "Reconstruction-based contribution for process
     monitoring", where it is shown to find the feature that was changed alone.
     """
+
+    of_residual = True
 
     def shares(self, Z):
         """Return what each feature adds to `measure`, in these proportions."""
@@ -191,13 +194,14 @@ class References(Stored):
         Median of the references' squared distances from c.
     """
 
+    of_residual = False
     rows: np.ndarray
     center: np.ndarray
     factors: np.ndarray
     spread: float
 
     @classmethod
-    def fit(cls, Z, rng):
+    def fit(cls, Z, weights, least_variance, rng):
         """Take some of the rows, without repetitions, at random."""
         chosen = rng.permutation(len(Z))[:N_REFERENCES]
         distinct = np.unique(Z[chosen], axis=0)

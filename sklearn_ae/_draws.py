@@ -41,9 +41,8 @@ class Draws:
 
         `repeats` is whether the minibatch needs the same draws more than once.
         """
-        if n_rows <= TILE and not repeats:
-            return None
-        return 1 + int(self.stream(STEPS).integers(2**31))
+        by_number = n_rows > TILE or repeats
+        return 1 + int(self.stream(STEPS).integers(2**31)) if by_number else None
 
     def tiles(self, kind, n_rows, start=0, step=0):
         """Yield (slice, generator) for each tile of `n_rows` rows from `start` on.

@@ -68,6 +68,10 @@ class Fitted(Stored):
         return self.choices.model(self.scaling)
 
     @property
+    def dtype(self):
+        return self.theta.dtype
+
+    @property
     def views(self):
         """The parameters of encoder and decoder."""
         return self.model.network.views(self.theta)
@@ -128,24 +132,12 @@ def fit_once(params, rows, rng, before=None):
 
 
 def _prepare(params, rows, aside, rng, n_rows, before=None):
-    """Choose, set rows aside, and make initial parameters or take over fitted ones.
+    """Choose, set rows aside, and let parameters that are drawn start as PCA.
 
     `n_rows` is how many there will be in all, which may be more than `rows`.
     """
-    if before is None:
-        known, (mean, scaling) = None, fit_scaling(rows, params.scaling, rng)
-    else:
-        known, scaling = before.choices, before.scaling
-    choices = choose(params, rows, scaling, n_rows, known, aside is not None)
-    if before is None:
-        theta = choices.model(scaling).initial_theta(mean, rng)
-        fitted = Fitted(choices, mean, scaling, theta)
-    else:
-        progress = before.progress.copy()
-        if choices.solver != before.choices.solver:
-            progress.pop("state", None)
-        fitted = replace(before, choices=choices, progress=progress)
-        fitted.model.check_targets_stay(before.model)
+    fitted = _start(params, rows, rng, n_rows, before, aside is not None)
+    choices = fitted.choices
     if not isinstance(choices.loss, str):
         fitted.model.check_loss(rows.spread(2).array())
     training = rows
@@ -160,9 +152,31 @@ def _prepare(params, rows, aside, rng, n_rows, before=None):
     return fitted, training, aside
 
 
+def _start(params, rows, rng, n_rows, before, has_validation):
+    """Return choices with parameters that are drawn, or those fitted before."""
+    # A fit that goes on draws as one from scratch, lest it set other rows aside.
+    draws = before is None or n_rows < inf
+    if draws:
+        mean, scaling = fit_scaling(rows, params.scaling, rng)
+    if before is not None:
+        mean, scaling = before.mean, before.scaling
+    known = before and before.choices
+    choices = choose(params, rows, scaling, n_rows, known, has_validation)
+    model = choices.model(scaling)
+    if draws:
+        theta = model.initial_theta(mean, rng)
+    if before is None:
+        return Fitted(choices, mean, scaling, theta)
+    model.check_targets_stay(before.model)
+    progress = before.progress.copy()
+    if choices.solver != before.choices.solver:
+        progress.pop("state", None)
+    return replace(before, choices=choices, progress=progress)
+
+
 def _train(fitted, training, aside, rng, map_pieces):
     """Minimise the objective over the training rows."""
-    choices, draws = fitted.choices, Draws(_seed(rng))
+    choices, draws = fitted.choices, Draws(int(rng.randint(2**31)))
     validation = aside if choices.early_stopping else None
     shuffler = rng if choices.shuffle else None
     model, rows, validation = _scaled_ahead(fitted, training, validation)
@@ -173,7 +187,9 @@ def _train(fitted, training, aside, rng, map_pieces):
         partial(objective.minibatches, rows, choices.batch_size, shuffler),
     )
     if choices.solver == "svd":
-        solution = _solve_exactly(fitted, training)
+        theta, axes = fitted.theta.copy(), principal_axes(training, fitted.scaling)
+        write_linear_solution(fitted.model.network, theta, axes, choices.alpha)
+        solution = Solution(theta, Outcome.CONVERGED, 1, [], [])
     else:
         stopping = _stopping(fitted, objective, validation)
         solution = choices.solver.minimize(problem, fitted.theta.copy(), stopping)
@@ -217,7 +233,8 @@ def _with_results(fitted, solution, value):
 def _train_once(fitted, rows, rng, map_pieces):
     """Step through the rows; return what comes out, or None if it has diverged."""
     choices = fitted.choices
-    before, progress = fitted.theta, fitted.progress or {"seed": _seed(rng)}
+    progress = fitted.progress or {"seed": int(rng.randint(2**31))}
+    before, since = fitted.theta, perf_counter()
     draws = Draws(progress["seed"], progress.get("places"))
     model, scaled, few = _scaled_ahead(fitted, rows, rows.spread(choices.batch_size))
     objective = _objective(fitted, model, rows, draws, map_pieces)
@@ -232,20 +249,19 @@ def _train_once(fitted, rows, rng, map_pieces):
     sound = isfinite(value) and objective.mean_loss(theta, few) <= most
     if not (sound and np.isfinite(theta).all()):
         return None
-    loss = float(model.units.of_loss * value)
+    loss, n_iter = float(model.units.of_loss * value), fitted.n_iter + 1
     moved = {"places": draws.places(), "state": state}
+    if choices.verbose and n_iter % choices.verbose == 0:
+        took = f"{len(rows)} rows ({perf_counter() - since:.2g} s)"
+        print(f"Pass {n_iter} over {took}, loss = {loss:.6g}")
     return replace(
         fitted,
         theta=theta,
-        n_iter=fitted.n_iter + 1,
+        n_iter=n_iter,
         loss=loss,
         loss_curve=[*fitted.loss_curve, loss],
         progress=progress | moved | {"code_mean": objective.code_mean},
     )
-
-
-def _seed(rng):
-    return int(rng.randint(2**31))
 
 
 def _choose_sharing(fitted, rows):
@@ -268,9 +284,8 @@ def _choose_sharing(fitted, rows):
 def _objective(fitted, model, rows, draws, map_pieces):
     choices = fitted.choices
     penalty = ElasticNet(choices.alpha, choices.l1_ratio) if choices.alpha else None
-    options = {"draws": draws, "map": map_pieces, "cells_per_row": rows.cells_per_row()}
-    noise = _bound_corruption(fitted, rows)
-    return Objective(model, penalty, fitted.theta.dtype, corruption=noise, **options)
+    options = {"corruption": _bound_corruption(fitted, rows), "draws": draws}
+    return Objective(model, penalty, fitted.dtype, map=map_pieces, **options)
 
 
 def _bound_corruption(fitted, rows):
@@ -302,13 +317,6 @@ def _scaled_ahead(fitted, rows, others):
     scale = model.units.inputs.apply
     model = replace(model, units=model.units.of_scaled_rows())
     return model, rows.mapped(scale), others and others.mapped(scale)
-
-
-def _solve_exactly(fitted, rows):
-    theta = np.empty_like(fitted.theta)
-    axes = principal_axes(rows, fitted.scaling)
-    write_linear_solution(fitted.model.network, theta, axes, fitted.choices.alpha)
-    return Solution(theta, Outcome.CONVERGED, 1, [], [])
 
 
 def _reporter(choices, unit):

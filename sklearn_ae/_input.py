@@ -6,8 +6,8 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from ._compat import _check_sample_weight
-from ._losses import as_loss
-from ._rows import Rows, block_length
+from ._losses import Loss, as_loss
+from ._rows import Rows
 
 FLOAT_DTYPES = [np.float64, np.float32]
 
@@ -43,7 +43,7 @@ def check_weights(X, sample_weight, dtype):
     return weights.astype(dtype)
 
 
-def check_rows(estimator, X, sample_weight=None, dtype=None, loss=None, least=1):
+def check_rows(estimator, X, sample_weight=None, like=None, loss=None, least=1):
     """Return as `Rows` what is to be trained on, or what a fit is to be applied to.
 
     Parameters
@@ -51,25 +51,22 @@ def check_rows(estimator, X, sample_weight=None, dtype=None, loss=None, least=1)
     estimator : AutoencoderParameters
     X : array-like of shape (n_samples, n_features)
     sample_weight : array-like of shape (n_samples,) or None
-    dtype : dtype, optional
-        Of the fit that they belong to, whose features they must have. Without it, they
-        are the first rows, and decide what the features are.
+    like : Fitted or Rows, optional
+        The fit that they belong to or, if there is none, its rows, whose features they
+        must have. Without it they are the first, and decide what the features are.
     loss : str or Loss, optional
         What has to be defined for them.
     least : int, default=1
         Rows that there must be.
     """
     refuse_sparse_and_masked(X)
-    options = {"reset": dtype is None, "ensure_min_samples": least}
+    options = {"reset": like is None, "ensure_min_samples": least}
     X = validate_data(estimator, X, dtype=FLOAT_DTYPES, **options)
-    dtype = dtype or X.dtype
-    weights = check_weights(X, sample_weight, dtype)
-    # Rows of weight zero are left out, as if they were not there.
-    kept = None if weights is None or weights.all() else np.flatnonzero(weights)
-    rows = Rows(X, weights, kept, dtype)
-    if loss is not None:
-        for block, _ in rows.blocks(block_length(8 * rows.n_features)):
-            as_loss(loss).check_data(block)
+    dtype = X.dtype if like is None else like.dtype
+    rows = as_rows(X, check_weights(X, sample_weight, dtype), like)
+    if loss is not None and type(as_loss(loss)).check_data is not Loss.check_data:
+        check = as_loss(loss).check_data
+        rows.sum_blocks(lambda piece: [check(piece.array()) or 0])
     if len(rows) < least:
         raise ValueError(
             f"At least {least} rows must have a positive sample_weight, got "
@@ -78,27 +75,33 @@ def check_rows(estimator, X, sample_weight=None, dtype=None, loss=None, least=1)
     return rows
 
 
+def as_rows(X, weights, like=None):
+    """Return the kind of `Rows` that X needs; `like` is as in `check_rows`."""
+    # Those of weight zero are left out, as if they were not there.
+    kept = None if weights is None or weights.all() else np.flatnonzero(weights)
+    return Rows(X, weights, kept, X.dtype if like is None else like.dtype)
+
+
 def check_codes(estimator, X, dtype):
     """Return as `Rows` codes that a fitted estimator is to decode."""
     refuse_sparse_and_masked(X)
     codes = check_array(X, dtype=FLOAT_DTYPES, input_name="X")
     if codes.shape[1] != estimator.n_components_:
         raise ValueError(
-            f"X has {codes.shape[1]} columns, but inverse_transform of this "
-            f"{type(estimator).__name__} expects n_components_="
-            f"{estimator.n_components_}."
+            f"X has {codes.shape[1]} columns, but inverse_transform expects "
+            f"n_components_={estimator.n_components_}."
         )
     return Rows(codes, dtype=dtype)
 
 
-def check_validation_rows(estimator, X_val, sample_weight_val, dtype):
+def check_validation_rows(estimator, X_val, sample_weight_val, rows):
     """Return `Rows` of the user's own to validate on, or None."""
     if X_val is None and sample_weight_val is None:
         return None
     if X_val is None:
         raise ValueError("sample_weight_val is for rows of X_val, but X_val is None.")
     try:
-        return check_rows(estimator, X_val, sample_weight_val, dtype, estimator.loss)
+        return check_rows(estimator, X_val, sample_weight_val, rows, estimator.loss)
     except (TypeError, ValueError) as error:
         message = (
             f"X_val and sample_weight_val must be like X and sample_weight: {error}"

@@ -54,8 +54,12 @@ class Layer(Option):
     scratch_width = 0
     affine = False
 
-    def after(self, n_inputs):
-        """Return this layer for rows of a known width."""
+    def after(self, n_inputs, before=None):
+        """Return this layer for rows of a known width.
+
+        `before` is the layer in front, if there is one: it may know more of its output
+        than a width, such as how many channels there are.
+        """
         raise TypeError(f"{type(self).__name__} must define 'after'.")
 
     def mirrored(self):
@@ -146,7 +150,7 @@ class Dense(Layer):
     def bias_shapes(self):
         return ((self.n_outputs,),) if self.bias else ()
 
-    def after(self, n_inputs):
+    def after(self, n_inputs, before=None):
         if self.n_inputs not in (None, n_inputs):
             raise ValueError(f"n_inputs of {self} must be None or {n_inputs} here.")
         return replace(self, n_inputs=n_inputs)

@@ -69,8 +69,8 @@ def principal_axes(rows, scaling, n_wanted=None):
         _, lengths, directions = svd(whole, full_matrices=False, overwrite_a=True)
         variances = lengths**2
     _, directions = svd_flip(None, directions, u_based_decision=False)
-    variances = np.maximum(variances, 0) / rows.weight_sum()
-    return PrincipalAxes(mean, variances, directions)
+    weight_sum = rows.cell_weight_sum() / rows.n_features
+    return PrincipalAxes(mean, np.maximum(variances, 0) / weight_sum, directions)
 
 
 def _scatter(rows, function):

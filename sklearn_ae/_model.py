@@ -1,6 +1,6 @@
 """The autoencoder as a function on data in the user's units."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, cached_property
 
 import numpy as np
@@ -37,7 +37,7 @@ class Model:
     network: Network
     loss: Loss
     units: Units
-    code: Code = Code()
+    code: Code = field(default_factory=Code)
 
     def initial_theta(self, mean, rng):
         """Draw parameters; the output starts around the data's mean where it can."""
@@ -77,23 +77,23 @@ class Model:
         cells = 2 * self.n_features + encoder + self.code.copies * decoder
         return cells * self.units.inputs.location.itemsize
 
-    def encode(self, views, rows):
-        """Return the codes of `Rows`, of shape (n_rows, n_components)."""
-        inputs = _clipped(self.units.inputs.apply(rows.array()))
+    def encode(self, views, X):
+        """Return the codes of rows, of shape (n_rows, n_components)."""
+        inputs = _clipped(self.units.inputs.apply(X))
         return self.code.center(self.network.encoder.forward(views[0], inputs))
 
     def decode(self, views, codes):
-        """Map an array of codes back to rows."""
+        """Map codes back to rows."""
         raw = self._raw_of_codes(views, codes)
         return self.units.targets.invert(self.loss.predict(raw))
 
-    def reconstruct(self, views, rows):
-        """Return what the network makes of `Rows`."""
-        return self.decode(views, self.encode(views, rows))
+    def reconstruct(self, views, X):
+        """Return what the network makes of rows."""
+        return self.decode(views, self.encode(views, X))
 
-    def raw(self, views, rows):
-        """Return the network's raw output for `Rows`."""
-        return self._raw_of_codes(views, self.encode(views, rows))
+    def raw(self, views, X):
+        """Return the network's raw output for rows."""
+        return self._raw_of_codes(views, self.encode(views, X))
 
     def losses(self, views, rows):
         """Return the loss of each of some `Rows` as cells, in the units of the data.
@@ -102,27 +102,29 @@ class Model:
         float64, which has a place for the units of large float32 data, squared. Where
         it cannot be computed any more, it is infinite.
         """
-        weights, target = rows.cell_weights(), self.targets(rows.array())
-        cells = self.loss.cells(target, self.raw(views, rows))
+        X, weights = rows.array(), rows.cell_weights()
+        cells = self.loss.cells(self.targets(X), self.raw(views, X))
         cells = self.units.of_loss * np.asarray(cells, dtype=np.float64)
         if weights is not None:
-            cells *= weights / weights.mean(axis=1, keepdims=True)
+            mean = weights.mean(axis=1, keepdims=True)
+            cells *= weights / np.where(mean > 0, mean, 1)
         return np.nan_to_num(cells, copy=False, nan=np.inf, posinf=np.inf)
 
-    def deviances(self, views, mean, rows):
+    def deviances(self, mean, views, rows):
         """Return the loss of rows' reconstructions, and of the mean in place of them.
 
         Both less the least possible loss, as weighted sums. The third number says
         whether any row is not the mean.
         """
-        target, weights = self.targets(rows.array()), rows.cell_weights()
-        least, sums = self.loss.saturated(target), []
-        for raw in (self.raw(views, rows), self.raw_mean(mean)):
+        X, weights = rows.array(), rows.cell_weights()
+        target, sums = self.targets(X), []
+        least = self.loss.saturated(target)
+        for raw in (self.raw(views, X), self.raw_mean(mean)):
             raw = np.broadcast_to(raw, target.shape)
             losses = self.loss.cells(target, raw) - least
             losses = losses if weights is None else weights * losses
             sums.append(losses.sum(axis=1, dtype=np.float64).sum())
-        return [*sums, not self.is_mean(rows.array(), mean)]
+        return [*sums, not self.is_mean(X, mean)]
 
     def is_mean(self, X, mean, within=0.0):
         """Return whether all rows are the mean, but for rounding.

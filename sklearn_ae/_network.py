@@ -203,10 +203,11 @@ class Network:
         also see what their half started from. `encoder_width` is what the encoder
         returns, if that is not the code itself.
         """
-        hidden, width = [], n_features
+        hidden: list = []
+        width = n_features
         for size in hidden_layer_sizes:
             layer = size if isinstance(size, Layer) else Dense(size)
-            hidden.append(layer.after(width))
+            hidden.append(layer.after(width, *hidden[-1:]))
             width = hidden[-1].n_outputs
         inside, *ends = [ACTIVATIONS[name or "identity"] for name in activations]
         code = Dense(encoder_width or n_components).after(width)
@@ -235,10 +236,7 @@ class Network:
         encoder, decoder : list of tuple of ndarray
             For each of `Stack.maps` its weights, then its biases.
         """
-        views = [
-            tuple(theta[where].reshape(shape) for where, shape in places)
-            for places in self._places
-        ]
+        views = [tuple(theta[w].reshape(s) for w, s in p) for p in self._places]
         n_encoder_maps = len(self.encoder.maps)
         return views[:n_encoder_maps], views[n_encoder_maps:]
 

@@ -38,8 +38,9 @@ class Workspace:
         One array, where these are one thing.
     traces : tuple of Trace
         Of encoder and decoder.
-    delta_codes : ndarray with n_rows times `Code.copies` rows
-        The gradient by the codes; that by the encoder's output, where they are one.
+    codes, delta_codes : ndarray of shape (copies * n_rows, n_components)
+        Codes, if they are not what the encoder returns, and the gradient by them; that
+        by the encoder's output, where they are one.
     gradient : ndarray of shape (n_parameters,)
     """
 
@@ -57,6 +58,7 @@ class Workspace:
         shape = n_codes, network.decoder.layers[0].n_inputs
         same = encoder.deltas[-1].shape == shape
         self.delta_codes = encoder.deltas[-1] if same else np.empty(shape, dtype)
+        self.codes = np.empty(shape, dtype)
         self._planned: list = [(None, None, [], [])] * 2
 
     def calls(self, half, theta, x):
@@ -135,8 +137,6 @@ class Objective:
     draws : Draws, optional
         F is a deterministic function: the same rows get the same noise each time, but
         in `minibatches`, where each step has its own.
-    cells_per_row : float, optional
-        d; where some cells weigh nothing, the mean number of those that count.
     code_mean : ndarray, optional
         In minibatches, the mean statistic of the codes so far; changes with each.
     """
@@ -148,11 +148,9 @@ class Objective:
     map: Callable = map
     corruption: Any = None
     draws: Draws = field(default_factory=lambda: Draws(0))
-    cells_per_row: float = 0
     code_mean: Any = None
 
     def __post_init__(self):
-        self.cells_per_row = self.cells_per_row or self.model.n_features
         most = objective_block_length(self.model)
         self.block_rows = min(self.block_rows or most, most)
         if self.corruption or self.model.code.draws:
@@ -193,7 +191,10 @@ class Objective:
         forward, encoder_backward = workspace.calls(0, theta, inputs)
         run(forward)
         encoded = encoder.outputs[-1][1]
-        codes, cost = code.forward(encoded, weights, drawn)
+        codes, costs = code.forward(encoded, drawn, workspace.codes)
+        cost = 0.0
+        if costs is not None:
+            cost = float(costs.sum() if weights is None else costs @ weights[:, 0])
         forward, decoder_backward = workspace.calls(1, theta, codes)
         run(forward)
         raw = decoder.outputs[-1][1]
@@ -209,7 +210,8 @@ class Objective:
         np.multiply(delta, factor / code.copies, decoder.deltas[-1])
         run(decoder_backward)
         delta, loss = encoder.deltas[-1], factor * (loss / code.copies + cost)
-        code.backward(encoded, workspace.delta_codes, weights, drawn, factor, delta)
+        share = factor if weights is None else factor * weights
+        code.backward(encoded, workspace.delta_codes, drawn, share, delta)
         if all_codes is not None:
             mean, share = all_codes
             share = share if weights is None else share * weights
@@ -217,24 +219,25 @@ class Objective:
         run(encoder_backward)
         return [loss, workspace.gradient]
 
-    def value_and_gradient(self, theta, rows, mean_weight=None, gradient=True):
+    def value_and_gradient(self, theta, rows, row_weight=None, gradient=True):
         """Return F and its gradient over `rows`; the next call overwrites the gradient.
 
         Parameters
         ----------
         theta : ndarray of shape (n_parameters,)
         rows : Rows
-        mean_weight : float, optional
-            In a minibatch, the mean weight of the rows of all, to divide by besides the
-            number of cells. What is random is then drawn anew.
+        row_weight : float, optional
+            In a minibatch, the weight of the cells of a row, on average over all rows:
+            what the sum is divided by besides the number of rows. What is random is
+            then drawn anew.
         gradient : bool, default=True
             Whether the gradient is wanted.
         """
-        n_rows, fresh = len(rows), mean_weight is not None
-        weight_sum = n_rows * mean_weight if fresh else rows.weight_sum()
+        n_rows, fresh = len(rows), row_weight is not None
+        weight_sum = n_rows * row_weight if fresh else rows.cell_weight_sum()
         step = self.draws.step(n_rows, self.model.code.penalises) if fresh else 0
         all_codes, penalty = self._code_penalty(theta, rows, step, fresh)
-        args = 1 / (weight_sum * self.cells_per_row), all_codes, gradient
+        args = 1 / weight_sum, all_codes, gradient
         sums = self._sum(self.block, args, theta, rows, step)
         sums[0] += penalty
         if self.penalty is not None:
@@ -250,8 +253,8 @@ class Objective:
 
     def mean_loss(self, theta, rows):
         """Return the first term of F over `rows`: no gradient, no penalty."""
-        factor = 1 / (rows.weight_sum() * self.cells_per_row)
-        return self._sum(self.block, (factor, None, False), theta, rows)[0]
+        args = 1 / rows.cell_weight_sum(), None, False
+        return self._sum(self.block, args, theta, rows)[0]
 
     def minibatches(self, rows, batch_size, rng=None):
         """Yield (fun, n_rows) for every step of an epoch.
@@ -267,9 +270,9 @@ class Objective:
         rng : RandomState or None
             What shuffles the rows; None keeps their order.
         """
-        mean_weight = rows.weight_sum() / len(rows)
+        row_weight = rows.cell_weight_sum() / len(rows)
         for batch in rows.batches(batch_size, rng):
-            fun = partial(self.value_and_gradient, rows=batch, mean_weight=mean_weight)
+            fun = partial(self.value_and_gradient, rows=batch, row_weight=row_weight)
             yield fun, len(batch)
 
     def _sum(self, function, args, theta, rows, step=0):

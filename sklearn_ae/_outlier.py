@@ -11,9 +11,8 @@ from sklearn.base import OutlierMixin
 
 from ._base import BaseAutoencoder
 from ._calibration import Calibration, fence, share_outside
-from ._choices import LEAST_ASIDE, LEAST_TO_HOLD_OUT, one_of
+from ._choices import LEAST_ASIDE, LEAST_TO_HOLD_OUT, Noise, one_of
 from ._compat import Interval, in_output_container
-from ._corruption import Corruption
 from ._options import parameter
 from ._rows import block_length
 from ._scores import PARTS, CombinedScore
@@ -173,7 +172,7 @@ loss_curve_, validation_loss_curve_ :
         "auto", one_of("auto", "loss"), dict
     )
     activation: str = "tanh"
-    noise: float | str | Corruption | None = "auto"
+    noise: Noise = "auto"
     alpha: float | str = "auto"
     scaling: str | None = parameter(
         "auto", one_of("auto", "global", "per_feature"), None

@@ -55,6 +55,20 @@ class Rows:
     This is the one way in which training reads data, and nothing else touches the
     array: rows that live elsewhere (on disk, on other machines) have the same methods.
 
+    A subclass defines `array` if X is not an array of floats, `cell_weights` and
+    `cell_weight_sum` if single cells have weights, and `sum`, `apply`, `hold_out` and
+    `batches` if rows are elsewhere. What it keeps besides, `take` hands on.
+
+    Attributes
+    ----------
+    n_features : int
+    dtype : dtype
+        Of what `array` returns.
+
+    is_complete : bool, default=True
+        Whether each cell counts as much as others of its row. If not, PCA is no exact
+        solution.
+
     Parameters
     ----------
     X : ndarray of shape (n_rows_in_all, n_features)
@@ -69,6 +83,8 @@ class Rows:
     dtype : dtype, optional
         What blocks are converted to, if it is not that of X.
     """
+
+    is_complete = True
 
     def __init__(self, X, sample_weight=None, indices=None, dtype=None):
         self._X, self._sample_weight, self._indices = X, sample_weight, indices
@@ -138,14 +154,11 @@ class Rows:
         weights = self.weights()
         return None if weights is None else weights[:, None]
 
-    def weight_sum(self):
-        """Return the sum of all weights."""
+    def cell_weight_sum(self):
+        """Return the sum of the weights of all cells."""
         weights = self.weights()
-        return float(len(self)) if weights is None else float(weights.sum())
-
-    def cells_per_row(self):
-        """Return by what the loss of a row is divided: the mean number of its cells."""
-        return self.n_features
+        of_rows = float(len(self)) if weights is None else float(weights.sum())
+        return of_rows * self.n_features
 
     def pieces(self, length):
         """Yield these rows in pieces of `length`; the last may have fewer."""

@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from ._distances import Ellipsoid, References, ResidualEllipsoid
-from ._rows import Rows, block_length
+from ._rows import block_length
 from ._statistics import quantile
 from ._stored import Stored
 
@@ -14,6 +15,8 @@ from ._stored import Stored
 # best alone where training rows are clean and "location" where they are not; together
 # they are good at both.
 PARTS = {"residual": 0.7, "neighbors": 1.0, "location": 0.3}
+
+KINDS = {"residual": ResidualEllipsoid, "neighbors": References, "location": Ellipsoid}
 
 # Rows that distances are fitted to, at most.
 MAX_ROWS = 10_000
@@ -31,7 +34,6 @@ class Part(Stored):
     """One distance, what it weighs, and how large it is for a typical row."""
 
     distance: Ellipsoid | References
-    of_residual: bool
     weight: float
     typical: float
 
@@ -61,28 +63,23 @@ class CombinedScore(Stored):
         ----------
         weights : dict of str to float
         model : Model
-        views : list of (weight, bias)
+        views : as of `Model`
         rows : Rows
         rng : RandomState
         """
         rows, length = rows.sample(MAX_ROWS, rng), block_length(model.row_bytes)
-        scaled = rows.apply(partial(_scaled, model), length)
-        residuals = rows.apply(partial(_residual, model, views), length)
-        sample_weight = rows.weights()
+        seen = rows.apply(partial(_seen, model, views), length)
+        scaled, sample_weight = seen[:, 0], rows.weights()
         center = np.average(scaled, axis=0, weights=sample_weight)
         spread = np.square(scaled - center).mean(axis=1)
         least = NEGLIGIBLE * (np.average(spread, weights=sample_weight) or 1.0)
         parts = []
         for name, weight in weights.items():
-            of_residual = name == "residual"
-            Z = residuals if of_residual else scaled
-            if name == "neighbors":
-                distance = References.fit(Z, rng)
-            else:
-                kind = ResidualEllipsoid if of_residual else Ellipsoid
-                distance = kind.fit(Z, sample_weight, least)
+            kind: Any = KINDS[name]
+            Z = seen[:, int(kind.of_residual)]
+            distance = kind.fit(Z, sample_weight, least, rng)
             typical = max(quantile(distance.measure(Z), 0.5, sample_weight), 1e-9)
-            parts.append(Part(distance, of_residual, weight, float(typical)))
+            parts.append(Part(distance, weight, float(typical)))
         return cls(tuple(parts))
 
     def measure(self, model, views, rows):
@@ -104,16 +101,21 @@ class CombinedScore(Stored):
         return total
 
     def _parts(self, model, views, rows):
-        scaled, residual = _scaled(model, rows), _residual(model, views, rows)
+        seen = _seen(model, views, rows)
         for part in self.parts:
-            yield part, residual if part.of_residual else scaled
+            yield part, seen[:, int(part.distance.of_residual)]
 
 
-def _scaled(model, rows):
-    scaled = model.units.inputs.apply(rows.array()).astype(np.float64)
-    return np.clip(scaled, -FARTHEST, FARTHEST, out=scaled)
+def _seen(model, views, rows):
+    """Return scaled rows and their residuals, as an array of shape (n_rows, 2, d).
 
-
-def _residual(model, views, rows):
-    reconstructed = Rows(model.reconstruct(views, rows))
-    return _scaled(model, rows) - _scaled(model, reconstructed)
+    A cell that weighs nothing is what the network makes of it.
+    """
+    X, weights = rows.array(), rows.cell_weights()
+    reconstructed = model.reconstruct(views, X)
+    if weights is not None:
+        X = np.where(weights > 0, X, reconstructed)
+    scaled = model.units.inputs.apply(np.stack([X, reconstructed], axis=1))
+    scaled = np.clip(scaled.astype(np.float64), -FARTHEST, FARTHEST)
+    np.subtract(scaled[:, 0], scaled[:, 1], out=scaled[:, 1])
+    return scaled

@@ -25,6 +25,7 @@ from sklearn_ae import (
     Huber,
     Loss,
 )
+from sklearn_ae._rows import Rows
 
 IRIS = load_iris().data
 CLASSES = [AutoencoderTransformer, AutoencoderOutlierDetector]
@@ -774,6 +775,30 @@ def test_warm_start_goes_on_from_where_it_was():
             estimator.fit(IRIS)
     estimator.set_params(warm_start=False).fit(IRIS)
     assert estimator.coefs_[0].shape == (4, 9)
+
+
+@both
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_warm_start_sets_the_same_rows_aside(cls, solver, monkeypatch):
+    """Others have been trained on, and say nothing of what is new."""
+    seen = []
+    hold_out = Rows.hold_out
+
+    def recorded(self, fraction, rng):
+        halves = hold_out(self, fraction, rng)
+        seen.append([half.array() for half in halves])
+        return halves
+
+    monkeypatch.setattr(Rows, "hold_out", recorded)
+    X = np.random.RandomState(0).normal(size=(12_000, 3))
+    params = {"warm_start": True, "early_stopping": True, "solver": solver}
+    estimator = make(cls, hidden_layer_sizes=(4,), max_iter=2, **params)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        estimator.fit(X).fit(X).fit(X)
+    for halves in seen[1:]:
+        for first, later in zip(seen[0], halves, strict=True):
+            assert_array_equal(first, later)
 
 
 def test_warm_start_keeps_the_precision():

@@ -81,7 +81,7 @@ def test_shares_of_residuals_are_what_one_feature_could_explain(max_axes, monkey
 
 
 def test_the_nearest_reference_is_another_row():
-    references = References.fit(Z, np.random.RandomState(0))
+    references = References.fit(Z, None, 0.0, np.random.RandomState(0))
     distances = cdist(Z, Z, "sqeuclidean")
     np.fill_diagonal(distances, np.inf)
     assert_allclose(references.measure(Z), distances.min(axis=1), rtol=1e-8)
@@ -100,7 +100,7 @@ def test_the_nearest_is_found_where_single_precision_cannot_tell(spacing, far):
     groups = rng.normal(size=(20, 8)).repeat(25, axis=0)
     rows = groups + spacing * rng.normal(size=groups.shape)
     rows[::100] *= far
-    references = References.fit(rows, rng)
+    references = References.fit(rows, None, 0.0, rng)
     fresh = groups + spacing * rng.normal(size=groups.shape)
     expected = cdist(fresh, rows, "sqeuclidean")
     assert_allclose(references.measure(fresh), expected.min(axis=1), rtol=1e-6)
@@ -119,7 +119,7 @@ def test_the_nearest_is_found_where_single_precision_cannot_tell(spacing, far):
 def test_heavy_tails_and_units_make_no_difference(n_features, unit):
     rng = np.random.RandomState(0)
     rows, fresh = unit * rng.standard_t(2, size=(2, 600, n_features))
-    references = References.fit(rows, rng)
+    references = References.fit(rows, None, 0.0, rng)
     expected = cdist(fresh, rows, "sqeuclidean")
     assert_allclose(references.measure(fresh), expected.min(axis=1), rtol=1e-9)
     distances = cdist(rows, rows, "sqeuclidean")
@@ -129,27 +129,27 @@ def test_heavy_tails_and_units_make_no_difference(n_features, unit):
 
 def test_an_offset_makes_no_difference():
     near = Z + 1e-4
-    expected = References.fit(Z, np.random.RandomState(0)).measure(near)
-    moved = References.fit(Z + 1000, np.random.RandomState(0)).measure(near + 1000)
-    assert_allclose(moved, expected, rtol=1e-6)
+    expected = References.fit(Z, None, 0.0, np.random.RandomState(0)).measure(near)
+    moved = References.fit(Z + 1000, None, 0.0, np.random.RandomState(0))
+    assert_allclose(moved.measure(near + 1000), expected, rtol=1e-6)
 
 
 def test_two_references_and_one():
     for n in (1, 2):
-        references = References.fit(Z[:n], np.random.RandomState(0))
+        references = References.fit(Z[:n], None, 0.0, np.random.RandomState(0))
         expected = cdist(Z[:n], Z[:n], "sqeuclidean").max(axis=1)
         assert_allclose(references.measure(Z[:n]), expected)
 
 
 def test_repetitions_are_one_reference():
-    once = References.fit(Z, np.random.RandomState(0))
-    thrice = References.fit(Z.repeat(3, axis=0), np.random.RandomState(0))
+    once = References.fit(Z, None, 0.0, np.random.RandomState(0))
+    thrice = References.fit(Z.repeat(3, axis=0), None, 0.0, np.random.RandomState(0))
     assert_allclose(thrice.measure(Z), once.measure(Z))
-    constant = References.fit(np.ones((5, 2)), np.random.RandomState(0))
+    constant = References.fit(np.ones((5, 2)), None, 0.0, np.random.RandomState(0))
     assert_allclose(constant.measure(np.ones((3, 2))), 0)
 
 
 def test_many_rows_are_sampled():
     rows = RNG.normal(size=(5000, 2))
-    references = References.fit(rows, np.random.RandomState(0))
+    references = References.fit(rows, None, 0.0, np.random.RandomState(0))
     assert len(references.rows) == _distances.N_REFERENCES

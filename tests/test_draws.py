@@ -67,8 +67,8 @@ class Noisy(Code):
     def draw(self, n_rows, rng):
         return rng.normal(size=(n_rows, 2))
 
-    def forward(self, encoded, weights, drawn):
-        return encoded + drawn, 0.0
+    def forward(self, encoded, drawn, out):
+        return np.add(encoded, drawn, out=out), None
 
 
 class Penalised(Code):
@@ -85,12 +85,11 @@ class Penalised(Code):
     def penalty_gradient(self, encoded, mean):
         return 4 * (mean - 1) * encoded
 
-    def forward(self, encoded, weights, drawn):
-        cost = np.abs(encoded) if weights is None else weights * np.abs(encoded)
-        return encoded, float(cost.sum())
+    def forward(self, encoded, drawn, out):
+        return encoded, np.abs(encoded).sum(axis=1)
 
-    def backward(self, encoded, delta, weights, drawn, factor, out):
-        out += factor * (1 if weights is None else weights) * np.sign(encoded)
+    def backward(self, encoded, delta, drawn, share, out):
+        out += share * np.sign(encoded)
 
 
 class Halved(Code):
@@ -102,10 +101,10 @@ class Halved(Code):
     def center(self, encoded):
         return encoded[:, :2] * encoded[:, 2:]
 
-    def forward(self, encoded, weights, drawn):
-        return self.center(encoded), 0.0
+    def forward(self, encoded, drawn, out):
+        return self.center(encoded), None
 
-    def backward(self, encoded, delta, weights, drawn, factor, out):
+    def backward(self, encoded, delta, drawn, share, out):
         out[:, :2] = delta * encoded[:, 2:]
         out[:, 2:] = delta * encoded[:, :2]
 
@@ -161,8 +160,8 @@ def test_validation_measures_no_penalty_but_what_codes_cost():
     rows = Rows(np.random.RandomState(1).normal(size=(30, 5)))
     objective, theta = make_objective(Penalised())
     views, model = objective.model.network.views(theta), objective.model
-    encoded = model.encode(views, rows)
-    loss = np.square(model.raw(views, rows) - rows.array()).mean()
+    encoded = model.encode(views, rows.array())
+    loss = np.square(model.raw(views, rows.array()) - rows.array()).mean()
     cost = np.abs(encoded).sum() / rows.array().size
     assert_allclose(objective.mean_loss(theta, rows), loss + cost)
     penalty = ((np.square(encoded).mean(axis=0) - 1) ** 2).sum()

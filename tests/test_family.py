@@ -4,7 +4,8 @@ These are sketches, of what is to come. What counts is that nothing else had to 
 changed for them, and that their gradients are right wherever the house uses them.
 """
 
-from dataclasses import dataclass, replace
+import pickle
+from dataclasses import KW_ONLY, dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -13,14 +14,17 @@ from finite_differences import relative_error
 from joblib import Parallel, delayed
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
+from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 
-from sklearn_ae import AutoencoderTransformer, Corruption, Layer, _choices, _input
+from sklearn_ae import AutoencoderTransformer, Corruption, Layer, _input
 from sklearn_ae._code import Code
+from sklearn_ae._fitting import Fitted
 from sklearn_ae._losses import SquaredError
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
+from sklearn_ae._options import NOT_NEGATIVE, parameter
 from sklearn_ae._penalties import ElasticNet
 from sklearn_ae._rows import Rows, in_dtype
 from sklearn_ae._scaling import Scaling, Units
@@ -118,14 +122,19 @@ def test_corruptions():
 
 
 class L1Sparsity(Code):
-    """The absolute values of codes cost something."""
+    """The mean of absolute values of codes is small."""
 
-    def forward(self, encoded, weights, drawn):
-        cost = np.abs(encoded) if weights is None else weights * np.abs(encoded)
-        return encoded, 0.1 * float(cost.sum())
+    penalises = True
+    strength = 0.1
 
-    def backward(self, encoded, delta, weights, drawn, factor, out):
-        out += 0.1 * factor * (1 if weights is None else weights) * np.sign(encoded)
+    def statistic(self, encoded):
+        return np.abs(encoded)
+
+    def penalty(self, mean):
+        return self.strength * float(mean.sum())
+
+    def penalty_gradient(self, encoded, mean):
+        return self.strength * np.sign(encoded)
 
 
 class KLSparsity(Code):
@@ -133,6 +142,10 @@ class KLSparsity(Code):
 
     penalises = True
     target, strength, memory = 0.05, 1.0, 0.9
+
+    def check(self, choices):
+        if choices.code_activation != "logistic":
+            raise ValueError("KLSparsity needs code_activation='logistic'.")
 
     def statistic(self, encoded):
         return encoded
@@ -171,21 +184,24 @@ class Ordered(Code):
     """Codes are cut off at one, two and three numbers."""
 
     copies = 3
+    kept = np.tril(np.ones((3, 3)))[:, None, :]
 
-    def forward(self, encoded, weights, drawn):
-        kept = np.tril(np.ones((3, 3)))[:, None, :]
-        return (kept * encoded).reshape(-1, 3), 0.0
+    def forward(self, encoded, drawn, out):
+        np.multiply(self.kept, encoded, out=out.reshape(3, -1, 3))
+        return out, None
 
-    def backward(self, encoded, delta, weights, drawn, factor, out):
-        kept = np.tril(np.ones((3, 3)))[:, None, :]
-        (kept * delta.reshape(3, -1, 3)).sum(axis=0, out=out)
+    def backward(self, encoded, delta, drawn, share, out):
+        (self.kept * delta.reshape(3, -1, 3)).sum(axis=0, out=out)
 
 
+@dataclass(repr=False, eq=False)
 class Gaussian(Code):
-    """The encoder returns mean and log-variance; codes are drawn, and cost their KL."""
+    """The encoder returns mean and log-variance; two codes are drawn; KL is paid."""
+
+    beta: float = 0.1
 
     draws = True
-    beta = 0.1
+    copies = 2
 
     def encoder_width(self, n_components):
         return 2 * n_components
@@ -194,20 +210,21 @@ class Gaussian(Code):
         return np.split(encoded, 2, axis=1)[0]
 
     def draw(self, n_rows, rng):
-        return rng.normal(size=(n_rows, 3))
+        return rng.normal(size=(n_rows, self.copies, 3))
 
-    def forward(self, encoded, weights, drawn):
+    def forward(self, encoded, drawn, out):
         mean, log_variance = np.split(encoded, 2, axis=1)
         kl = (mean**2 + np.exp(log_variance) - log_variance - 1) / 2
-        cost = kl if weights is None else weights * kl
-        return mean + np.exp(log_variance / 2) * drawn, self.beta * float(cost.sum())
+        noise = np.exp(log_variance / 2) * drawn.swapaxes(0, 1)
+        np.add(mean, noise, out=out.reshape(noise.shape))
+        return out, self.beta * kl.sum(axis=1)
 
-    def backward(self, encoded, delta, weights, drawn, factor, out):
+    def backward(self, encoded, delta, drawn, share, out):
         mean, log_variance = np.split(encoded, 2, axis=1)
-        share = self.beta * factor * (1 if weights is None else weights)
-        out[:, :3] = delta + share * mean
-        out[:, 3:] = delta * drawn * np.exp(log_variance / 2) / 2
-        out[:, 3:] += share * (np.exp(log_variance) - 1) / 2
+        delta, drawn = delta.reshape(self.copies, -1, 3), drawn.swapaxes(0, 1)
+        out[:, :3] = delta.sum(axis=0) + self.beta * share * mean
+        out[:, 3:] = (delta * drawn).sum(axis=0) * np.exp(log_variance / 2) / 2
+        out[:, 3:] += self.beta * share * (np.exp(log_variance) - 1) / 2
 
 
 @pytest.mark.parametrize("code", [L1Sparsity, Positive, Ordered, Gaussian])
@@ -227,16 +244,37 @@ def test_gradients_of_codes(code, weighted, block_rows):
         assert_allclose(fun(theta)[0], expected[0])
 
 
-def with_code(monkeypatch, code):
-    monkeypatch.setattr(_choices.Choices, "code", code)
+class Sparse(AutoencoderTransformer):
+    """An estimator of its own, with its code."""
+
+    @property
+    def _code(self):
+        return KLSparsity()
+
+
+class Nested(AutoencoderTransformer):
+    @property
+    def _code(self):
+        return Ordered()
+
+
+@dataclass(repr=False, eq=False)
+class Variational(AutoencoderTransformer):
+    """One that has a parameter besides."""
+
+    _: KW_ONLY
+    beta: float = parameter(0.1, NOT_NEGATIVE)
+
+    @property
+    def _code(self):
+        return Gaussian(self.beta)
 
 
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_sparse_codes(monkeypatch, solver):
-    with_code(monkeypatch, KLSparsity())
+def test_sparse_codes(solver):
     params = {"code_activation": "logistic", "linear_path": False, "max_iter": 150}
     params |= quick | {"solver": solver, "early_stopping": False}
-    codes = AutoencoderTransformer(20, **params).fit(DIGITS).transform(DIGITS)
+    codes = Sparse(20, **params).fit(DIGITS).transform(DIGITS)
     assert_allclose(codes.mean(axis=0), 0.05, atol=0.02)
     assert np.mean(codes < 0.05) > 0.65
 
@@ -251,9 +289,8 @@ def recorded(given):
 
 def test_the_running_mean_goes_on(monkeypatch):
     """In minibatches, and from one call of partial_fit to the next."""
-    with_code(monkeypatch, KLSparsity())
     params = {"code_activation": "logistic", "linear_path": False, "batch_size": 50}
-    estimator = AutoencoderTransformer(5, **params, **quick)
+    estimator = Sparse(5, **params, **quick)
     means = []
     for rows in np.array_split(DIGITS, 4):
         before = estimator._fitted.progress["code_mean"] if means else None
@@ -266,7 +303,7 @@ def test_the_running_mean_goes_on(monkeypatch):
     assert all(mean.shape == (5,) for mean in means)
 
 
-def test_ordered_codes(monkeypatch):
+def test_ordered_codes():
     def score_cut_off(estimator, k):
         codes = estimator.transform(DIGITS)
         codes[:, k:] = 0
@@ -277,16 +314,14 @@ def test_ordered_codes(monkeypatch):
 
     params = quick | {"linear_path": False, "max_iter": 60}
     plain = AutoencoderTransformer(3, **params).fit(DIGITS)
-    with_code(monkeypatch, Ordered())
-    ordered = AutoencoderTransformer(3, **params).fit(DIGITS)
+    ordered = Nested(3, **params).fit(DIGITS)
     for k in (1, 2):
         assert score_cut_off(ordered, k) > score_cut_off(plain, k) + 0.05
     assert ordered.score(DIGITS) > plain.score(DIGITS) - 0.1
 
 
-def test_variational_codes(monkeypatch):
-    with_code(monkeypatch, Gaussian())
-    estimator = AutoencoderTransformer(3, max_iter=60, **quick).fit(DIGITS)
+def test_variational_codes():
+    estimator = Variational(3, max_iter=60, **quick).fit(DIGITS)
     assert estimator.transform(DIGITS).shape == (len(DIGITS), 3)
     # It starts as PCA: the encoder's first half are the codes.
     assert estimator.score(DIGITS) > 0.3
@@ -297,32 +332,57 @@ def test_variational_codes(monkeypatch):
     assert_allclose(sampled.mean(axis=0), DIGITS.mean(axis=0), atol=4)
 
 
+def test_codes_go_with_what_else_is_chosen():
+    with pytest.raises(ValueError, match="needs code_activation='logistic'"):
+        Sparse(2).fit(IRIS)
+    for kind in (Nested, Variational):
+        estimator = kind(3, hidden_layer_sizes=(), max_iter=2, random_state=0).fit(IRIS)
+        assert estimator.solver_ == "adam"
+        with pytest.raises(ValueError, match="solver='svd' needs"):
+            kind(3, hidden_layer_sizes=(), solver="svd").fit(IRIS)
+    estimator = Variational(3, random_state=0, **{"hidden_layer_sizes": 8})
+    estimator.partial_fit(IRIS).partial_fit(IRIS)
+    with pytest.raises(ValueError, match="code must stay Gaussian"):
+        estimator.set_params(beta=2.0).partial_fit(IRIS)
+    restored = pickle.loads(pickle.dumps(estimator))
+    assert_array_equal(restored.transform(IRIS), estimator.transform(IRIS))
+    assert clone(estimator).beta == 2
+
+
 class Gappy(Rows):
     """NaN stands for what is not known: it is taken as the mean, and weighs nothing."""
 
-    fill = 0.0
+    is_complete = False
+
+    def __init__(self, X, sample_weight=None, indices=None, dtype=None, fill=None):
+        super().__init__(X, sample_weight, indices, dtype)
+        self.fill = np.nanmean(X, axis=0, dtype=self.dtype) if fill is None else fill
+
+    @classmethod
+    def like(cls, X, weights, like=None):
+        """Gaps of later rows are filled by the mean of those that were fitted to."""
+        dtype = X.dtype if like is None else like.dtype
+        fill = like.mean if isinstance(like, Fitted) else getattr(like, "fill", None)
+        return cls(X, weights, None, dtype, fill)
 
     def known(self):
         return ~np.isnan(super().array())
 
     def array(self, buffer=None):
         X = super().array(buffer)
-        return np.where(np.isnan(X), np.asarray(self.fill, self.dtype), X)
+        return np.where(np.isnan(X), self.fill, X)
 
     def cell_weights(self):
         weights, known = super().cell_weights(), self.known().astype(self.dtype)
         return known if weights is None else weights * known
 
     def mapped(self, function):
-        mapped = super().mapped(function).array()
-        mapped[~self.known()] = np.nan
-        result = Gappy(mapped, self.weights())
-        result.fill = function(np.full((1, self.n_features), self.fill, self.dtype))[0]
-        return result
+        X = super().mapped(function).array()
+        X[~self.known()] = np.nan
+        return Gappy(X, self.weights(), fill=function(self.fill[None])[0])
 
-    def cells_per_row(self):
-        known = self.known().sum(axis=1)
-        return float(np.average(known, weights=self.weights()))
+    def cell_weight_sum(self):
+        return float(self.cell_weights().sum(dtype=np.float64))
 
 
 def test_rows_with_gaps():
@@ -338,11 +398,10 @@ def test_rows_with_gaps():
         means, np.nansum(weights * np.nan_to_num(X), axis=0) / weights.sum(axis=0)
     )
     for block_rows in (0, 7):
-        options = {"block_rows": block_rows, "cells_per_row": gappy.cells_per_row()}
-        objective, theta = make_objective(Code(), **options)
+        objective, theta = make_objective(Code(), block_rows=block_rows)
         assert relative_error(objective, theta, gappy) < 1e-6
         model = objective.model
-        raw = model.raw(model.network.views(theta), gappy)
+        raw = model.raw(model.network.views(theta), gappy.array())
         expected = (weights * np.square(raw - np.nan_to_num(X))).sum() / weights.sum()
         assert_allclose(objective.mean_loss(theta, gappy), expected)
     # Each row's loss is the mean over what is known of it.
@@ -353,12 +412,15 @@ def test_rows_with_gaps():
 
 
 def accept(monkeypatch, kind, **options):
-    """Let estimators take another kind of rows."""
+    """Let estimators take another kind of rows: three lines of `_input`."""
+
+    def as_rows(X, weights, like=None):
+        return kind(X, weights, None, X.dtype if like is None else like.dtype)
+
+    validate_data = partial(_input.validate_data, **options)
     monkeypatch.setattr(_input, "refuse_sparse_and_masked", lambda X: None)
-    monkeypatch.setattr(
-        _input, "validate_data", partial(_input.validate_data, **options)
-    )
-    monkeypatch.setattr(_input, "Rows", kind)
+    monkeypatch.setattr(_input, "validate_data", validate_data)
+    monkeypatch.setattr(_input, "as_rows", getattr(kind, "like", as_rows))
 
 
 def test_estimators_take_gaps(monkeypatch):
@@ -366,7 +428,6 @@ def test_estimators_take_gaps(monkeypatch):
     rng = np.random.RandomState(0)
     hidden = rng.uniform(size=IRIS.shape) < 0.2
     X = np.where(hidden, np.nan, IRIS)
-    monkeypatch.setattr(Gappy, "fill", np.nanmean(X, axis=0))
     estimator = AutoencoderTransformer(2, max_iter=100, **quick).fit(X)
     assert_allclose(estimator.mean_, np.nanmean(X, axis=0))
     filled = estimator.reconstruct(X)
@@ -419,7 +480,7 @@ def test_estimators_take_rows_of_workers(monkeypatch):
         results = []
         for kind in (Rows, OnWorkers):
             with monkeypatch.context() as patched:
-                patched.setattr(_input, "Rows", kind)
+                accept(patched, kind)
                 patched.setattr("sklearn_ae._rows.BLOCK_BYTES", 2**16)
                 estimator = AutoencoderTransformer(**params, random_state=0).fit(X)
                 results.append([estimator._fitted.theta, estimator.score(X)])
@@ -437,7 +498,7 @@ class Convolution(Layer):
     channels: int
     width: int = 3
     stride: int = 2
-    before: int = 1
+    before: int | None = None
     length: int | None = None
     back: bool = False
 
@@ -458,8 +519,9 @@ class Convolution(Layer):
         lambda self: ((self.before if self.back else self.channels,),)
     )
 
-    def after(self, n_inputs):
-        return replace(self, length=n_inputs // self.before)
+    def after(self, n_inputs, before=None):
+        channels = 1 if before is None else before.channels
+        return replace(self, before=channels, length=n_inputs // channels)
 
     def mirrored(self):
         return replace(self, back=True)
@@ -501,7 +563,7 @@ class Convolution(Layer):
 
 
 def test_convolutions():
-    layers = Convolution(2), Convolution(3, before=2, stride=1)
+    layers = Convolution(2), Convolution(3, stride=1)
     network = Network.mirrored(11, layers, 3)
     scaling = Scaling(np.zeros(11), np.ones(()))
     units = Units.of(scaling, SquaredError(), False)
@@ -513,57 +575,3 @@ def test_convolutions():
     estimator = AutoencoderTransformer(8, max_iter=30, random_state=0, **params)
     # Without a linear path, and with weights that are shared.
     assert estimator.fit(DIGITS).score(DIGITS) > 0.4
-
-
-class Tied(Objective):
-    """The decoder's weights are the encoder's, transposed, once they have started so.
-
-    Both get the gradient of the one array that they stand for, so solvers move them
-    alike.
-    """
-
-    @staticmethod
-    def pairs(network, theta):
-        encoder, decoder = network.views(theta)
-        backwards = zip(encoder, reversed(decoder), strict=True)
-        return [(there[0], back[0]) for there, back in backwards]
-
-    def value_and_gradient(self, theta, rows, mean_weight=None, gradient=True):
-        sums = super().value_and_gradient(theta, rows, mean_weight, gradient)
-        for there, back in self.pairs(self.model.network, sums[1]) if gradient else ():
-            there += back.T
-            back[...] = there.T
-        return sums
-
-
-def tied_start(network, rng, dtype, initial_theta=Network.initial_theta):
-    theta = initial_theta(network, rng, dtype)
-    for there, back in Tied.pairs(network, theta):
-        back[...] = there.T
-    return theta
-
-
-@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
-def test_tied_weights(monkeypatch, solver):
-    monkeypatch.setattr(Network, "initial_theta", tied_start)
-    monkeypatch.setattr("sklearn_ae._fitting.Objective", Tied)
-    params = {"linear_path": False, "solver": solver, "max_iter": 60}
-    estimator = AutoencoderTransformer(8, **params, **quick).fit(DIGITS)
-    network, theta = estimator._fitted.model.network, estimator._fitted.theta
-    for there, back in Tied.pairs(network, theta):
-        assert_array_equal(back, there.T)
-    assert estimator.score(DIGITS) > 0.4
-    # Moving one shared weight changes the loss by its gradient.
-    units = estimator._fitted.model.units.of_scaled_rows()
-    model = replace(estimator._fitted.model, units=units)
-    objective, rows = Tied(model, ElasticNet(0.01), np.float64), Rows(DIGITS[:50] / 16)
-    _, gradient = objective.value_and_gradient(theta, rows)
-    gradient, values = gradient.copy(), []
-    for step in (1e-6, -1e-6):
-        moved = theta.copy()
-        there, back = Tied.pairs(network, moved)[0]
-        there[20, 3] += step
-        back[3, 20] += step
-        values.append(objective.value(moved, rows))
-    numeric = (values[0] - values[1]) / 2e-6
-    assert_allclose(Tied.pairs(network, gradient)[0][0][20, 3], numeric, rtol=1e-5)

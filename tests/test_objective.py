@@ -115,7 +115,7 @@ def test_weights_of_cells(loss):
     weights = np.random.RandomState(1).randint(0, 3, size=X.shape).astype(float)
     block = block_of(objective, rows, weights)
     value, gradient = objective.block(theta, block)
-    raw = objective.model.raw(objective.model.network.views(theta), rows)
+    raw = objective.model.raw(objective.model.network.views(theta), X)
     cells = objective.model.loss.cells(objective.model.targets(X), raw)
     assert_allclose(value, (weights * cells).sum())
     gradient = gradient.copy()

@@ -127,7 +127,9 @@ def test_a_grid_on_a_name_says_which_object_to_put_first(key, message):
 
 def test_a_grid_on_a_name_of_something_unknown_says_so_too():
     for key in ("loss__q", "noise__share", "hidden_layer_sizes__n_outputs", "alpha__x"):
-        message = f"{key} is a parameter of an object: .*=an object that has it has to"
+        message = (
+            f"{key} is a parameter of an object: .*=<one with .*> has to come first"
+        )
         with pytest.raises(ValueError, match=message):
             make().set_params(**{key: 0.5})
 
