@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ._code import Code
 from ._draws import CODES, INPUTS, TILE, Draws
 from ._layers import run
 from ._model import Model
@@ -58,7 +59,7 @@ class Workspace:
         shape = n_codes, network.decoder.layers[0].n_inputs
         same = encoder.deltas[-1].shape == shape
         self.delta_codes = encoder.deltas[-1] if same else np.empty(shape, dtype)
-        self.codes = np.empty(shape, dtype)
+        self.codes = None if model.code == Code() else np.empty(shape, dtype)
         self._planned: list = [(None, None, [], [])] * 2
 
     def calls(self, half, theta, x):

@@ -28,8 +28,7 @@ class Stored:
 def to_plain(value: Any) -> Any:
     """Return a value, or what is in a container, without objects of this package."""
     if isinstance(value, Stored):
-        names = [field.name for field in fields(value)]
-        plain = {name: to_plain(getattr(value, name)) for name in names}
+        plain = {f.name: to_plain(getattr(value, f.name)) for f in fields(value)}
         return {KIND: type(value).__name__, **plain}
     if isinstance(value, tuple):
         return tuple(to_plain(item) for item in value)
