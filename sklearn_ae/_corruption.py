@@ -23,15 +23,20 @@ class Corruption(Option):
 
     Examples
     --------
+    >>> from dataclasses import dataclass
     >>> import numpy as np
     >>> from sklearn.datasets import load_digits
     >>> from sklearn_ae import AutoencoderTransformer, Corruption
-    >>> class Flicker(Corruption):
-    ...     '''Each row becomes brighter or darker by up to a half.'''
+    >>> @dataclass(repr=False, eq=False)  # which scikit-learn and this class have
+    ... class Flicker(Corruption):
+    ...     '''Each row becomes brighter or darker.'''
+    ...     depth: float = 0.5
     ...     def apply(self, X, rng, out):
-    ...         return np.multiply(X, rng.uniform(0.5, 1.5, (len(X), 1)), out=out)
+    ...         ends = 1 - self.depth, 1 + self.depth
+    ...         return np.multiply(X, rng.uniform(*ends, (len(X), 1)), out=out)
     >>> X, _ = load_digits(return_X_y=True)
-    >>> AutoencoderTransformer(8, noise=Flicker(), max_iter=5).fit_transform(X).shape
+    >>> flicker = Flicker(0.3)
+    >>> AutoencoderTransformer(8, noise=flicker, max_iter=5).fit_transform(X).shape
     (1797, 8)
     """
 

@@ -113,11 +113,11 @@ class Objective:
             \ell\left(t_{ij}, r_{ij}(\theta)\right) + c(h_i)\right) + P(w) + Q(\bar q)
 
     over rows i with weights s and d features j, where t is the scaled target, r the raw
-    output, c what the code h costs, if anything, w the weights among the parameters
-    :math:`\theta`, and :math:`\bar q` the mean statistic of the codes that a penalty on
-    them is a function of. Times ``model.units.of_loss`` it is in the units of the data.
-    The penalties' strength does not depend on the number of rows, on their weights' sum
-    or on the scale of the data.
+    output (for several codes of a row the loss is their mean), c what the code h costs,
+    if anything, w the weights among the parameters :math:`\theta`, and :math:`\bar q`
+    the mean statistic of the codes that a penalty on them is a function of. Times
+    ``model.units.of_loss`` it is in the units of the data. The penalties' strength does
+    not depend on the number of rows, on their weights' sum or on the scale of the data.
 
     Everything that trains or evaluates calls `block`, whose results may be added up
     over blocks, threads or machines.
@@ -129,7 +129,8 @@ class Objective:
     dtype : dtype
         Of data and parameters.
     block_rows : int, default=0
-        Most rows in a block; 0, or more than fit a cache, are as many as do.
+        Most rows in a block; 0, or more than fit a cache, are as many as do. Where
+        something is drawn, blocks are whole tiles.
     map : callable(function, items) -> iterable, default=the built-in
         What applies a function to the pieces that a sum over many blocks is made of:
         the built-in one after the other, others on threads.
@@ -221,7 +222,7 @@ class Objective:
         return [loss, workspace.gradient]
 
     def value_and_gradient(self, theta, rows, row_weight=None, gradient=True):
-        """Return F and its gradient over `rows`; the next call overwrites the gradient.
+        """Return F over `rows` and its gradient, which the next call overwrites.
 
         Parameters
         ----------

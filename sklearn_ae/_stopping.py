@@ -21,7 +21,7 @@ class Problem:
         Deterministic. The gradient may be in memory that the next call overwrites.
     epoch : callable() -> iterable of (fun, weight)
         The batches of one epoch, anew at each call: ``fun(theta)`` returns value and
-        gradient over one batch, `weight` is its share in the mean over the epoch.
+        gradient over one batch, which counts by `weight` in the mean over the epoch.
     """
 
     value: Callable[[np.ndarray], float]

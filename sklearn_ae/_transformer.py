@@ -58,8 +58,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         add, so training begins where PCA ends. False is the plain network. (For the
         losses "binary_cross_entropy" and "poisson", and with a bounded output, only
         the encoder starts as PCA. Without hidden layers there is nothing to go around,
-        and this has no effect; nor has it around a first layer other than `Dense`,
-        or one without a bias.)
+        and this has no effect; nor has it around a first layer whose way back has no
+        bias for each feature, as ``Dense(64, bias=False)``.)
 
     code_activation : str, default="identity"
         Activation of the code, one of the same. The default leaves codes unbounded, as
