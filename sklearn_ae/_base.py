@@ -20,6 +20,7 @@ from ._compat import _fit_context, in_output_container
 from ._fitting import Fitted, fit, fit_once
 from ._input import check_codes, check_rows, check_validation_rows
 from ._rows import streaming_length
+from ._scores import CombinedScore, LossScore
 from ._stochastic import Stochastic
 from ._stopping import Outcome
 from ._stored import from_plain, to_plain
@@ -83,6 +84,7 @@ class BaseAutoencoder(
     """
 
     _fitted: Fitted
+    _score: CombinedScore | LossScore = LossScore()
     _rng = _rng_from = None
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -306,7 +308,8 @@ class BaseAutoencoder(
             Minus the mean of the loss over the features, in the units of the data (with
             one scale for each feature, of the scaled data). Always float64.
         """
-        return self._by_blocks(self._row_scores, self._check_rows(X, for_loss=True))
+        rows = self._check_rows(X, for_loss=True)
+        return self._by_blocks(partial(self._score.measure, self._fitted.model), rows)
 
     def score(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -415,9 +418,6 @@ class BaseAutoencoder(
 
     def _judge_pass(self, rows, rng):
         """Do so after `partial_fit`."""
-
-    def _row_scores(self, views, rows):
-        return -self._fitted.model.losses(views, rows).mean(axis=1)
 
     def _sharing(self, n_rows):
         """Return what threads share out while so many rows go through the network."""

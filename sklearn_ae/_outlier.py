@@ -15,7 +15,7 @@ from ._choices import LEAST_ASIDE, LEAST_TO_HOLD_OUT, Noise, one_of
 from ._compat import Interval, in_output_container
 from ._options import parameter
 from ._rows import block_length
-from ._scores import PARTS, CombinedScore
+from ._scores import PARTS, CombinedScore, LossScore
 from ._threads import Sharing
 
 # Fewer rows set aside, or in `partial_fit`, say too little about what is normal.
@@ -180,7 +180,7 @@ loss_curve_, validation_loss_curve_ :
     max_iter: int = 50
 
     _calibrates = True
-    _score = _calibration = None
+    _calibration = None
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return the score of each row: higher is more normal.
@@ -195,7 +195,7 @@ loss_curve_, validation_loss_curve_ :
         scores : ndarray of shape (n_samples,)
             As `score_parts` says; at most 0. Always float64.
         """
-        return self._score_rows(self._row_scores, X)
+        return self._score_rows(self._score.measure, X)
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the signed distance of each row's score from the threshold.
@@ -243,7 +243,7 @@ loss_curve_, validation_loss_curve_ :
             a feature makes the row's "location" less unusual than the others have it.
             `set_output` makes it a DataFrame, with the names of the features.
         """
-        contributions = self._score_rows(self._row_contributions, X)
+        contributions = self._score_rows(self._score.shares, X)
         return in_output_container(self, contributions, X)
 
     def p_values(self, X: ArrayLike) -> np.ndarray:
@@ -287,19 +287,8 @@ loss_curve_, validation_loss_curve_ :
     def _score_rows(self, function, X):
         rows = self._check_rows(X, for_loss=True)
         # Distances are many products of few rows each, whatever the network takes.
-        sharing = None if self._score is None else Sharing.NOTHING
-        return self._by_blocks(function, rows, sharing)
-
-    def _row_scores(self, views, rows):
-        if self._score is None:
-            return super()._row_scores(views, rows)
-        return _finite_or_lowest(self._score.measure(self._fitted.model, views, rows))
-
-    def _row_contributions(self, views, rows):
-        model = self._fitted.model
-        if self._score is None:
-            return model.losses(views, rows) / -rows.n_features
-        return _finite_or_lowest(self._score.shares(model, views, rows))
+        sharing = Sharing.NOTHING if isinstance(self._score, CombinedScore) else None
+        return self._by_blocks(partial(function, self._fitted.model), rows, sharing)
 
     def _validate_params(self):
         super()._validate_params()
@@ -320,39 +309,35 @@ loss_curve_, validation_loss_curve_ :
 
     def _judge(self, rows, training, aside, rng):
         """Fit the distances of a score, and what tells outliers from inliers."""
-        weights, fitted = self._part_weights(), self._fitted
-        self._score = weights and CombinedScore.fit(
-            weights, fitted.model, fitted.views, training, rng
+        model, views = self._fitted.model, self._fitted.views
+        of_parts, score, calibration = self._part_weights(), LossScore(), None
+        if of_parts is not None:
+            score = CombinedScore.fit(of_parts, model, views, training, rng)
+        measure, length = (
+            partial(score.measure, model, views),
+            block_length(model.row_bytes),
         )
-        self._calibration = self.calibration_scores_ = None
-        scores, weights = self._scores_of(rows if aside is None else aside)
+
+        def judged(rows):
+            return rows.apply(measure, length), rows.weights()
+
+        scores, weights = judged(rows if aside is None else aside)
         if aside is not None:
-            self._calibration = Calibration.fit(scores, weights)
-            self.calibration_scores_ = self._calibration.scores
+            calibration = Calibration.fit(scores, weights)
             if len(aside) < LEAST_TO_JUDGE:
-                scores, weights = self._scores_of(rows)
-        self.offset_ = self._threshold(scores, weights)
+                scores, weights = judged(rows)
+        self.offset_ = self._threshold(scores, weights, score, calibration)
+        self.calibration_scores_ = calibration and calibration.scores
+        self._score, self._calibration = score, calibration
 
     def _judge_pass(self, rows, rng):
         if self.n_iter_ <= 1 or len(rows) >= LEAST_TO_JUDGE:
             self._judge(rows, rows, None, rng)
 
-    def _threshold(self, scores, weights):
-        calibration = self._calibration
+    def _threshold(self, scores, weights, score, calibration):
         if self.contamination == "auto":
             # The root of a squared distance is a distance.
-            return fence(scores, weights, power=0.5 if self._score is None else 1.0)
+            return fence(scores, weights, 0.5 if isinstance(score, LossScore) else 1.0)
         if calibration is None or len(calibration.scores) < LEAST_TO_JUDGE:
             return share_outside(scores, weights, self.contamination)
         return calibration.threshold(self.contamination)
-
-    def _scores_of(self, rows):
-        """Return the scores of rows, and their weights or None."""
-        fitted, function = self._fitted, partial(self._row_scores, self._fitted.views)
-        length = block_length(fitted.model.row_bytes)
-        return rows.apply(function, length), rows.weights()
-
-
-def _finite_or_lowest(scores):
-    """Return scores with NaN, where distances overflow, made the lowest."""
-    return np.nan_to_num(scores, copy=False, nan=-np.inf, neginf=-np.inf)

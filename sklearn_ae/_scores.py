@@ -30,6 +30,19 @@ FARTHEST = 1e100
 
 
 @dataclass(frozen=True, eq=False)
+class LossScore(Stored):
+    """Minus the mean loss of each row, in the units of the data."""
+
+    def measure(self, model, views, rows):
+        """Return the score of each of some `Rows`."""
+        return -model.losses(views, rows).mean(axis=1)
+
+    def shares(self, model, views, rows):
+        """Return what each feature adds to the score of each row."""
+        return model.losses(views, rows) / -rows.n_features
+
+
+@dataclass(frozen=True, eq=False)
 class Part(Stored):
     """One distance, what it weighs, and how large it is for a typical row."""
 
@@ -84,9 +97,11 @@ class CombinedScore(Stored):
 
     def measure(self, model, views, rows):
         """Return the score of each of some `Rows`."""
-        return -sum(
-            part.weight * np.log1p(part.distance.measure(Z) / part.typical)
-            for part, Z in self._parts(model, views, rows)
+        return _finite_or_lowest(
+            -sum(
+                part.weight * np.log1p(part.distance.measure(Z) / part.typical)
+                for part, Z in self._parts(model, views, rows)
+            )
         )
 
     def shares(self, model, views, rows):
@@ -98,12 +113,17 @@ class CombinedScore(Stored):
             size = part.weight * np.log1p(np.maximum(measure, 0) / part.typical)
             measure[measure == 0] = 1
             total -= shares * (size / measure)[:, None]
-        return total
+        return _finite_or_lowest(total)
 
     def _parts(self, model, views, rows):
         seen = _seen(model, views, rows)
         for part in self.parts:
             yield part, seen[:, int(part.distance.of_residual)]
+
+
+def _finite_or_lowest(scores):
+    """Return scores with NaN, where distances overflow, made the lowest."""
+    return np.nan_to_num(scores, copy=False, nan=-np.inf, neginf=-np.inf)
 
 
 def _seen(model, views, rows):
