@@ -62,8 +62,7 @@ def check_rows(estimator, X, sample_weight=None, like=None, loss=None, least=1):
     refuse_sparse_and_masked(X)
     options = {"reset": like is None, "ensure_min_samples": least}
     X = validate_data(estimator, X, dtype=FLOAT_DTYPES, **options)
-    dtype = X.dtype if like is None else like.dtype
-    rows = as_rows(X, check_weights(X, sample_weight, dtype), like)
+    rows = as_rows(X, check_weights(X, sample_weight, (like or X).dtype), like)
     if loss is not None and type(as_loss(loss)).check_data is not Loss.check_data:
         check = as_loss(loss).check_data
         rows.sum_blocks(lambda piece: [check(piece.array()) or 0])
@@ -79,7 +78,7 @@ def as_rows(X, weights, like=None):
     """Return the kind of `Rows` that X needs; `like` is as in `check_rows`."""
     # Those of weight zero are left out, as if they were not there.
     kept = None if weights is None or weights.all() else np.flatnonzero(weights)
-    return Rows(X, weights, kept, X.dtype if like is None else like.dtype)
+    return Rows(X, weights, kept, (like or X).dtype)
 
 
 def check_codes(estimator, X, dtype):

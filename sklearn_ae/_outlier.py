@@ -313,13 +313,10 @@ loss_curve_, validation_loss_curve_ :
         of_parts, score, calibration = self._part_weights(), LossScore(), None
         if of_parts is not None:
             score = CombinedScore.fit(of_parts, model, views, training, rng)
-        measure, length = (
-            partial(score.measure, model, views),
-            block_length(model.row_bytes),
-        )
+        measure = partial(score.measure, model, views)
 
         def judged(rows):
-            return rows.apply(measure, length), rows.weights()
+            return rows.apply(measure, block_length(model.row_bytes)), rows.weights()
 
         scores, weights = judged(rows if aside is None else aside)
         if aside is not None:
