@@ -215,8 +215,9 @@ class BaseAutoencoder(
         Warns
         -----
         ConvergenceWarning
-            If the loss became infinite or NaN, or a thousand times what it was before
-            the call on some of its rows. The estimator stays as before the call, random
+            If the loss became infinite or NaN, or, on some of the call's rows, a
+            thousand times what it was before (or a thousand, if that was below 1, in
+            units of scaled targets). The estimator stays as before the call, random
             state included; a first call leaves what training starts from.
         """
         return self._partial_fit(X, sample_weight)
@@ -290,9 +291,8 @@ class BaseAutoencoder(
             the names of the features.
         """
         rows = self._check_rows(X)
-        reconstruct = _of_array(self._fitted.model.reconstruct)
-        reconstruction = self._by_blocks(reconstruct, rows)
-        return in_output_container(self, reconstruction, X)
+        result = self._by_blocks(_of_array(self._fitted.model.reconstruct), rows)
+        return in_output_container(self, result, X)
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         """Return minus the reconstruction loss of each row: higher is more normal.

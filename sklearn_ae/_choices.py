@@ -414,9 +414,9 @@ def _output_activation(params):
         return own
     if own == "identity" and output != "exp":
         return output
+    known = f"'auto' or {own!r}" if own != "identity" else "no 'exp', as with 'poisson'"
     raise ValueError(
-        f"output_activation with loss={params.loss!r} must be 'auto' or {own!r}, got "
-        f"{output!r}: others go with losses for 'identity', and 'exp' with 'poisson'."
+        f"output_activation with loss={params.loss!r} must be {known}, got {output!r}."
     )
 
 

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-# Rows that are drawn for together.
+# Rows that are drawn for together, and most cells, as blocks are whole tiles.
 TILE = 1024
+TILE_CELLS = 2**20
 
 # What draws are for. Each kind has numbers of its own, whatever else is drawn.
 STEPS, INPUTS, CODES = range(3)
@@ -12,21 +13,24 @@ STEPS, INPUTS, CODES = range(3)
 class Draws:
     """Random numbers that depend on a seed, and not on blocks, threads or workers.
 
-    A pass over all rows draws for tiles of 1,024 row *positions*, the same each time,
-    so that a minimiser sees one function. Minibatches draw from one stream for each
-    kind, as a new generator takes as long as a small step; those of more than a tile
-    draw for tiles, too, by a number from a stream.
+    A pass over all rows draws for tiles of 1,024 row *positions* (fewer, if rows are
+    wider than that), the same each time, so that a minimiser sees one function.
+    Minibatches draw from one stream for each kind, as a new generator takes as long as
+    a small step; those of more than a tile draw for tiles, too, by a number from a
+    stream.
 
     Parameters
     ----------
     seed : int
+    n_features : int, default=1
+        How wide rows are.
     places : dict, optional
         Where streams have come to, from `places`.
     """
 
-    def __init__(self, seed, places=None):
-        self._seed, self._places = seed, places or {}
-        self._streams = {}
+    def __init__(self, seed, n_features=1, places=None):
+        self._seed, self._places, self._streams = seed, places or {}, {}
+        self.tile = max(1, min(TILE, TILE_CELLS // n_features))
 
     def stream(self, kind):
         """Return the generator that all minibatches draw from."""
@@ -41,7 +45,7 @@ class Draws:
 
         `repeats` is whether the minibatch needs the same draws more than once.
         """
-        by_number = n_rows > TILE or repeats
+        by_number = n_rows > self.tile or repeats
         return 1 + int(self.stream(STEPS).integers(2**31)) if by_number else None
 
     def tiles(self, kind, n_rows, start=0, step=0):
@@ -53,9 +57,9 @@ class Draws:
         if step is None:
             yield slice(None), self.stream(kind)
             return
-        for first in range(0, n_rows, TILE):
-            tile = (start + first) // TILE
-            yield slice(first, first + TILE), self._generator(kind, tile + 1, step)
+        for first in range(0, n_rows, self.tile):
+            rng = self._generator(kind, 1 + (start + first) // self.tile, step)
+            yield slice(first, first + self.tile), rng
 
     def places(self):
         """Return where streams have come to, as numbers and arrays."""

@@ -25,7 +25,7 @@ from ._threads import LARGE_BLOCK, Sharing, choose_for_decomposition, threads
 SCALED_AHEAD_BYTES = 16 * 2**20
 
 # A pass has diverged if it multiplies the loss by this: the loss of scaled rows, or 1,
-# which is about what predicting the mean costs.
+# which is about what predicting the mean costs, if targets are scaled.
 DIVERGED = 1000
 
 
@@ -176,7 +176,7 @@ def _start(params, rows, rng, n_rows, before, has_validation):
 
 def _train(fitted, training, aside, rng, map_pieces):
     """Minimise the objective over the training rows."""
-    choices, draws = fitted.choices, Draws(int(rng.randint(2**31)))
+    choices, draws = fitted.choices, Draws(int(rng.randint(2**31)), training.n_features)
     validation = aside if choices.early_stopping else None
     shuffler = rng if choices.shuffle else None
     model, rows, validation = _scaled_ahead(fitted, training, validation)
@@ -235,7 +235,7 @@ def _train_once(fitted, rows, rng, map_pieces):
     choices = fitted.choices
     progress = fitted.progress or {"seed": int(rng.randint(2**31))}
     before, since = fitted.theta, perf_counter()
-    draws = Draws(progress["seed"], progress.get("places"))
+    draws = Draws(progress["seed"], rows.n_features, progress.get("places"))
     model, scaled, few = _scaled_ahead(fitted, rows, rows.spread(choices.batch_size))
     objective = _objective(fitted, model, rows, draws, map_pieces)
     objective.code_mean = progress.get("code_mean")
@@ -311,8 +311,8 @@ def _bound_corruption(fitted, rows):
 
 def _scaled_ahead(fitted, rows, others):
     """Scale small data once instead of in every step; returns a model and the rows."""
-    model = fitted.model
-    if not model.units.targets_are_inputs or rows.nbytes > SCALED_AHEAD_BYTES:
+    model, nbytes = fitted.model, rows.nbytes + (others.nbytes if others else 0)
+    if not model.units.targets_are_inputs or nbytes > SCALED_AHEAD_BYTES:
         return model, rows, others
     scale = model.units.inputs.apply
     model = replace(model, units=model.units.of_scaled_rows())

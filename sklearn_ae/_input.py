@@ -7,7 +7,7 @@ from sklearn.utils.validation import validate_data
 
 from ._compat import _check_sample_weight
 from ._losses import Loss, as_loss
-from ._rows import Rows
+from ._rows import Rows, read_only
 
 FLOAT_DTYPES = [np.float64, np.float32]
 
@@ -65,7 +65,7 @@ def check_rows(estimator, X, sample_weight=None, like=None, loss=None, least=1):
     rows = as_rows(X, check_weights(X, sample_weight, (like or X).dtype), like)
     if loss is not None and type(as_loss(loss)).check_data is not Loss.check_data:
         check = as_loss(loss).check_data
-        rows.sum_blocks(lambda piece: [check(piece.array()) or 0])
+        rows.sum_blocks(lambda piece: [check(read_only(piece.array())) or 0])
     if len(rows) < least:
         raise ValueError(
             f"At least {least} rows must have a positive sample_weight, got "

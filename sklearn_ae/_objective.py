@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ._code import Code
-from ._draws import CODES, INPUTS, TILE, Draws
+from ._draws import CODES, INPUTS, Draws
 from ._layers import run
 from ._model import Model
 from ._rows import added, block_length, read_only
@@ -56,9 +56,8 @@ class Workspace:
         self.gradient = np.empty(network.n_parameters, dtype)
         encoder = network.encoder.trace(n_rows, dtype, backward=True)
         self.traces = encoder, network.decoder.trace(n_codes, dtype, backward=True)
-        shape = n_codes, network.decoder.layers[0].n_inputs
-        same = encoder.deltas[-1].shape == shape
-        self.delta_codes = encoder.deltas[-1] if same else np.empty(shape, dtype)
+        delta, shape = encoder.deltas[-1], (n_codes, network.decoder.layers[0].n_inputs)
+        self.delta_codes = delta if delta.shape == shape else np.empty(shape, dtype)
         self.codes = None if model.code == Code() else np.empty(shape, dtype)
         self._planned: list = [(None, None, [], [])] * 2
 
@@ -157,7 +156,8 @@ class Objective:
         self.block_rows = min(self.block_rows or most, most)
         if self.corruption or self.model.code.draws:
             # Draws are for whole tiles.
-            self.block_rows = max(TILE, self.block_rows // TILE * TILE)
+            tile = self.draws.tile
+            self.block_rows = max(tile, self.block_rows // tile * tile)
         last = self.model.network.decoder.activations[-1]
         self._bounded_output = last.name != "identity"
         self._idle: dict = {}
@@ -315,15 +315,15 @@ class Objective:
         idle.append(workspace)
         return values
 
-    def _block(self, rows, memory, start, step):
+    def _block(self, rows, workspace, start, step):
         """Return rows as a `Block`; `step` as `Draws.tiles` takes it."""
         units, code = self.model.units, self.model.code
-        X, cell_weights = rows.array(memory.targets), rows.cell_weights()
-        inputs = targets = scaled = units.inputs.apply(X, memory.scaled)
+        X, cell_weights = rows.array(workspace.targets), rows.cell_weights()
+        inputs = targets = scaled = units.inputs.apply(X, workspace.scaled)
         if not units.targets_are_inputs:
-            targets = units.targets.apply(X, memory.targets)
+            targets = units.targets.apply(X, workspace.targets)
         if self.corruption:
-            inputs = memory.inputs
+            inputs = workspace.inputs
             for where, rng in self.draws.tiles(INPUTS, len(X), start, step):
                 self._corrupt(scaled[where], rng, inputs[where])
         drawn = None
@@ -332,7 +332,9 @@ class Objective:
             drawn = np.vstack([code.draw(len(X[where]), rng) for where, rng in tiles])
         weights = None if cell_weights is None else rows.weights()
         weights = None if weights is None else weights[:, None]
-        return Block(inputs, read_only(targets), weights, cell_weights, memory, drawn)
+        return Block(
+            inputs, read_only(targets), weights, cell_weights, workspace, drawn
+        )
 
     def _corrupt(self, scaled, rng, out):
         """Write into `out`, even if the user's own corruption does not."""

@@ -168,10 +168,10 @@ class Rows:
     def blocks(self, length):
         """Yield (X, weights), arrays both, for `length` rows at a time.
 
-        Weights are those of `cell_weights`.
+        Weights are those of `cell_weights`; X is only to be read.
         """
         for piece in self.pieces(length):
-            yield piece.array(), piece.cell_weights()
+            yield read_only(piece.array()), piece.cell_weights()
 
     def apply(self, function, length):
         """Return in one array what ``function(rows)`` returns for `length` at a time.

@@ -45,10 +45,11 @@ def varying_share(rows, variance, rng):
     """
     rows = rows.sample(MAX_ROWS, rng)
     X, weights = rows.array(), rows.cell_weights()
-    weights = np.broadcast_to(1.0 if weights is None else weights, X.shape)
+    weights = None if weights is None else np.broadcast_to(weights, X.shape)
     share, least = np.empty(rows.n_features), DIFFERENCE * np.sqrt(variance)
     for columns in gen_batches(rows.n_features, max(1, CHUNK_CELLS // len(X))):
-        median = quantile(X[:, columns], 0.5, weights[:, columns], axis=0)
+        few = None if weights is None else weights[:, columns]
+        median = quantile(X[:, columns], 0.5, few, axis=0)
         varies = np.abs(X[:, columns] - median) > least[columns]
-        share[columns] = np.average(varies, axis=0, weights=weights[:, columns])
+        share[columns] = np.average(varies, axis=0, weights=few)
     return np.where(share > 0, share, 1 / len(X))

@@ -70,9 +70,8 @@ class Outcome(Enum):
     )
     DIVERGED = (
         "The loss became infinite or NaN in iteration {n_iter}, or far higher than "
-        "before it; the best parameters before that are kept. Lower "
-        "learning_rate_init, set the solver's clip_norm, or look for extreme values in "
-        "X."
+        "before it; what was best before is kept. Lower learning_rate_init, set the "
+        "solver's clip_norm, or look for extreme values in X."
     )
     NO_PROGRESS = (
         "The loss never fell below its starting value; the initial parameters are "

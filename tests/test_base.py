@@ -21,6 +21,7 @@ from sklearn_ae import (
     Adam,
     AutoencoderOutlierDetector,
     AutoencoderTransformer,
+    Corruption,
     GaussianNoise,
     Huber,
     Loss,
@@ -1193,6 +1194,23 @@ def test_a_loss_object_is_as_good_as_its_name():
     assert (make(loss=Huber(0.1)).fit(IRIS)._fitted.theta != named._fitted.theta).any()
 
 
+def test_nothing_of_the_users_own_can_write_into_the_data():
+    class Checks(Loss):
+        def check_data(self, X):
+            X -= X.min()
+
+    class Binds(Corruption):
+        def bind(self, scaling, rows):
+            for X, _ in rows.blocks(10):
+                X -= X.mean()
+
+    X = IRIS.copy()
+    for params in ({"loss": Checks()}, {"noise": Binds()}):
+        with pytest.raises(ValueError, match="read-only"):
+            make(**params).partial_fit(X)
+    assert_array_equal(X, IRIS)
+
+
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 @pytest.mark.parametrize("scaling", [None, "global"])
 def test_a_loss_cannot_write_into_the_data(solver, scaling):
@@ -1294,7 +1312,7 @@ BAD_PARAMETERS = [
     ({"activation": "sigmoid"}, "Did you mean 'logistic'?"),
     ({"code_activation": "exp"}, "code_activation"),
     ({"output_activation": "softmax"}, "output_activation"),
-    ({"output_activation": "exp"}, "output_activation"),
+    ({"output_activation": "exp"}, "squared_error. must be no .exp., as with"),
     (
         {"output_activation": "tanh", "loss": "poisson"},
         "output_activation with loss='poisson' must be 'auto' or 'exp', got 'tanh'",

@@ -36,6 +36,14 @@ def test_tiles_are_by_position():
     assert len(np.unique(whole)) == len(whole)
 
 
+def test_tiles_of_wide_rows_are_low():
+    assert [Draws(0, n).tile for n in (1, 1024, 4096, 10**7)] == [1024, 1024, 256, 1]
+    draws = Draws(3, 4096)
+    whole = numbers(draws, INPUTS, 700)
+    assert_array_equal(numbers(draws, INPUTS, 300, start=256), whole[256:556])
+    assert draws.step(256) is None and draws.step(257) > 0
+
+
 def test_seeds_kinds_and_steps_are_different():
     first = numbers(Draws(3), INPUTS, 100)
     others = [
@@ -53,7 +61,7 @@ def test_seeds_kinds_and_steps_are_different():
 def test_streams_go_on_from_their_places():
     draws = Draws(3)
     draws.stream(INPUTS).normal(size=7)
-    resumed = Draws(3, draws.places())
+    resumed = Draws(3, 1, draws.places())
     for kind in (INPUTS, CODES):
         expected = draws.stream(kind).normal(size=5)
         assert_array_equal(resumed.stream(kind).normal(size=5), expected)

@@ -50,3 +50,15 @@ def test_data_without_any_variance_are_only_centred():
         _, scaling = fit_scaling(Rows(X), how)
         assert_allclose(scaling.apply(X), 0)
         assert_allclose(scaling.scale, 1)
+
+
+@pytest.mark.parametrize("constant", [0.1, 1 / 3, 1e-5, 36.6, 1e8 / 7])
+@pytest.mark.parametrize("n_rows", [1000, 20_000, 300_000])
+def test_a_constant_has_no_variance_however_often(constant, n_rows):
+    """The mean of many equal numbers is not quite that number."""
+    X = np.random.RandomState(0).normal(size=(n_rows, 3))
+    X[:, 1] = constant
+    for weights in (None, np.random.RandomState(1).uniform(0.5, 1, size=n_rows)):
+        rows = Rows(X, weights)
+        assert mean_and_variance(rows)[1][1] == 0
+        assert fit_scaling(rows, "per_feature")[1].scale[1] == 1
