@@ -345,10 +345,9 @@ class BaseAutoencoder(
         """
         rows = self._check_rows(X, sample_weight, for_loss=True)
         fitted, model = self._fitted, self._fitted.model
-        deviances = partial(model.deviances, fitted.mean)
-        sums = self._by_blocks(deviances, rows, method="sum_blocks")
-        unexplained, total, n_varying = sums
-        if not n_varying:
+        losses = partial(model.deviances, fitted.mean)
+        unexplained, total, varies = self._by_blocks(losses, rows, method="sum_blocks")
+        if not varies:
             mean = model.reconstruct(fitted.views, fitted.mean[None])
             return float(model.is_mean(mean, fitted.mean, within=10))
         if not isfinite(unexplained):

@@ -98,6 +98,8 @@ class Code(Option):
     def backward(self, encoded, delta, drawn, share, out):
         """Write the gradient by `encoded` into `out`, given that by the codes.
 
+        Not called where these are one thing, and cost nothing.
+
         Parameters
         ----------
         encoded, drawn

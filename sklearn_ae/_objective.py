@@ -212,8 +212,9 @@ class Objective:
         np.multiply(delta, factor / code.copies, decoder.deltas[-1])
         run(decoder_backward)
         delta, loss = encoder.deltas[-1], factor * (loss / code.copies + cost)
-        share = factor if weights is None else factor * weights
-        code.backward(encoded, workspace.delta_codes, drawn, share, delta)
+        if codes is not encoded or costs is not None:
+            share = factor if weights is None else factor * weights
+            code.backward(encoded, workspace.delta_codes, drawn, share, delta)
         if all_codes is not None:
             mean, share = all_codes
             share = share if weights is None else share * weights
@@ -236,10 +237,10 @@ class Objective:
             Whether the gradient is wanted.
         """
         n_rows, fresh = len(rows), row_weight is not None
-        weight_sum = n_rows * row_weight if fresh else rows.cell_weight_sum()
+        total = n_rows * row_weight if fresh else rows.cell_weight_sum()
         step = self.draws.step(n_rows, self.model.code.penalises) if fresh else 0
         all_codes, penalty = self._code_penalty(theta, rows, step, fresh)
-        args = 1 / weight_sum, all_codes, gradient
+        args = 1 / total, all_codes, gradient
         sums = self._sum(self.block, args, theta, rows, step)
         sums[0] += penalty
         if self.penalty is not None:
