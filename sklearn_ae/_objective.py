@@ -238,8 +238,10 @@ class Objective:
         """
         n_rows, fresh = len(rows), row_weight is not None
         total = n_rows * row_weight if fresh else rows.cell_weight_sum()
-        step = self.draws.step(n_rows, self.model.code.penalises) if fresh else 0
-        all_codes, penalty = self._code_penalty(theta, rows, step, fresh)
+        penalises, all_codes, penalty = self.model.code.penalises, None, 0.0
+        step = self.draws.step(n_rows, penalises) if fresh else 0
+        if penalises:
+            all_codes, penalty = self._code_penalty(theta, rows, step, fresh)
         args = 1 / total, all_codes, gradient
         sums = self._sum(self.block, args, theta, rows, step)
         sums[0] += penalty
@@ -343,13 +345,10 @@ class Objective:
         if corrupted is not None and corrupted is not out:
             out[...] = corrupted
 
-    def _code_penalty(self, theta, rows, step=0, fresh=False):
+    def _code_penalty(self, theta, rows, step, fresh):
         """Return the `all_codes` of `block`, by a pass of its own, and the penalty."""
-        code = self.model.code
-        if not code.penalises:
-            return None, 0.0
         total, weight_sum = self._sum(self._statistics, (), theta, rows, step)
-        mean = total / weight_sum
+        code, mean = self.model.code, total / weight_sum
         if fresh:
             mean = self.code_mean = code.running_mean(mean, self.code_mean)
         return (mean, 1 / weight_sum), code.penalty(mean)
