@@ -120,5 +120,5 @@ class Code(Option):
         statistic = self.statistic(encoded)
         if weights is None:
             return [statistic.sum(axis=0, dtype=np.float64), float(len(encoded))]
-        total = (weights * statistic).sum(axis=0, dtype=np.float64)
+        total = (weights[:, None] * statistic).sum(axis=0, dtype=np.float64)
         return [total, float(weights.sum(dtype=np.float64))]

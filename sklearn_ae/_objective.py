@@ -37,6 +37,8 @@ class Workspace:
     inputs, scaled, targets : ndarray of shape (n_rows, n_features)
         What the network reads, the same before corruption, and what it is to return.
         One array, where these are one thing.
+    read_only_targets : ndarray
+        A view.
     traces : tuple of Trace
         Of encoder and decoder.
     codes, delta_codes : ndarray of shape (copies * n_rows, n_components)
@@ -53,6 +55,7 @@ class Workspace:
             self.inputs = np.empty(shape, dtype)
         if not model.units.targets_are_inputs:
             self.targets = np.empty(shape, dtype)
+        self.read_only_targets = read_only(self.targets)
         self.gradient = np.empty(network.n_parameters, dtype)
         encoder = network.encoder.trace(n_rows, dtype, backward=True)
         self.traces = encoder, network.decoder.trace(n_codes, dtype, backward=True)
@@ -85,7 +88,7 @@ class Block(NamedTuple):
     ----------
     inputs, targets : ndarray of shape (n_rows, n_features)
         What the network reads, and what it is to return; only read.
-    weights : ndarray of shape (n_rows, 1) or None
+    weights : ndarray of shape (n_rows,) or None
         Of rows.
     cell_weights : ndarray of shape (n_rows, 1) or (n_rows, n_features), or None
         What broadcasts to cells.
@@ -196,7 +199,7 @@ class Objective:
         codes, costs = code.forward(encoded, drawn, workspace.codes)
         cost = 0.0
         if costs is not None:
-            cost = float(costs.sum() if weights is None else costs @ weights[:, 0])
+            cost = float(costs.sum() if weights is None else weights @ costs)
         forward, decoder_backward = workspace.calls(1, theta, codes)
         run(forward)
         raw = decoder.outputs[-1][1]
@@ -213,11 +216,11 @@ class Objective:
         run(decoder_backward)
         delta, loss = encoder.deltas[-1], factor * (loss / code.copies + cost)
         if codes is not encoded or costs is not None:
-            share = factor if weights is None else factor * weights
+            share = factor if weights is None else factor * weights[:, None]
             code.backward(encoded, workspace.delta_codes, drawn, share, delta)
         if all_codes is not None:
             mean, share = all_codes
-            share = share if weights is None else share * weights
+            share = share if weights is None else share * weights[:, None]
             delta += share * code.penalty_gradient(encoded, mean)
         run(encoder_backward)
         return [loss, workspace.gradient]
@@ -312,8 +315,9 @@ class Objective:
         try:
             workspace = idle.pop()
         except IndexError:
-            corrupted = self.corruption is not None
-            workspace = Workspace(self.model, len(rows), self.dtype, corrupted)
+            workspace = Workspace(
+                self.model, len(rows), self.dtype, bool(self.corruption)
+            )
         values = function(theta, self._block(rows, workspace, start, step), *args)
         idle.append(workspace)
         return values
@@ -334,10 +338,9 @@ class Objective:
             tiles = self.draws.tiles(CODES, len(X), start, step)
             drawn = np.vstack([code.draw(len(X[where]), rng) for where, rng in tiles])
         weights = None if cell_weights is None else rows.weights()
-        weights = None if weights is None else weights[:, None]
-        return Block(
-            inputs, read_only(targets), weights, cell_weights, workspace, drawn
-        )
+        own = targets is workspace.targets
+        targets = workspace.read_only_targets if own else read_only(targets)
+        return Block(inputs, targets, weights, cell_weights, workspace, drawn)
 
     def _corrupt(self, scaled, rng, out):
         """Write into `out`, even if the user's own corruption does not."""

@@ -57,7 +57,7 @@ def block_of(objective, rows, weights=None):
     workspace = Workspace(objective.model, len(rows), X.dtype)
     weights = rows.cell_weights() if weights is None else weights
     scaled = units.inputs.apply(X), units.targets.apply(X)
-    return Block(*scaled, rows.cell_weights(), weights, workspace)
+    return Block(*scaled, rows.weights(), weights, workspace)
 
 
 @pytest.mark.parametrize("penalty", PENALTIES)
