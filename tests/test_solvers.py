@@ -203,8 +203,8 @@ def diverging(theta):
 
 def test_validation_spares_passes_over_all_rows():
     without_value = Problem(None, None, lambda: [(quadratic, 1.0)])
-    validate = lambda theta: quadratic(theta)[0]  # noqa: E731
-    rule = stopping(max_iter=3, rate=0.05, validate=validate)
+    options = {"max_iter": 3, "rate": 0.05}
+    rule = stopping(validate=lambda theta: quadratic(theta)[0], **options)
     solution = Adam().minimize(without_value, np.zeros(3), rule)
     assert solution.n_iter == 3
 
