@@ -1,7 +1,6 @@
 """How abnormal a row is: several distances in one number."""
 
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from ._stored import Stored
 # they are good at both.
 PARTS = {"residual": 0.7, "neighbors": 1.0, "location": 0.3}
 
+# What they are: each knows whether it is of residuals.
 KINDS = {"residual": ResidualEllipsoid, "neighbors": References, "location": Ellipsoid}
 
 # Rows that distances are fitted to, at most.
@@ -81,7 +81,7 @@ class CombinedScore(Stored):
         rng : RandomState
         """
         rows, length = rows.sample(MAX_ROWS, rng), block_length(model.row_bytes)
-        seen = rows.apply(partial(_seen, model, views), length)
+        seen = rows.apply(lambda few: _seen(model, views, few).swapaxes(0, 1), length)
         scaled, sample_weight = seen[:, 0], rows.weights()
         center = np.average(scaled, axis=0, weights=sample_weight)
         spread = np.square(scaled - center).mean(axis=1)
@@ -118,7 +118,7 @@ class CombinedScore(Stored):
     def _parts(self, model, views, rows):
         seen = _seen(model, views, rows)
         for part in self.parts:
-            yield part, seen[:, int(part.distance.of_residual)]
+            yield part, seen[int(part.distance.of_residual)]
 
 
 def _finite_or_lowest(scores):
@@ -127,7 +127,7 @@ def _finite_or_lowest(scores):
 
 
 def _seen(model, views, rows):
-    """Return scaled rows and their residuals, as an array of shape (n_rows, 2, d).
+    """Return scaled rows and their residuals, as an array of shape (2, n_rows, d).
 
     A cell that weighs nothing is what the network makes of it.
     """
@@ -135,7 +135,7 @@ def _seen(model, views, rows):
     reconstructed = model.reconstruct(views, X)
     if weights is not None:
         X = np.where(weights > 0, X, reconstructed)
-    scaled = model.units.inputs.apply(np.stack([X, reconstructed], axis=1))
-    scaled = np.clip(scaled.astype(np.float64), -FARTHEST, FARTHEST)
-    np.subtract(scaled[:, 0], scaled[:, 1], out=scaled[:, 1])
-    return scaled
+    seen = model.units.inputs.apply(np.stack([X, reconstructed])).astype(np.float64)
+    np.clip(seen, -FARTHEST, FARTHEST, out=seen)
+    np.subtract(*seen, out=seen[1])
+    return seen
