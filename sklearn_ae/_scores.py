@@ -137,5 +137,5 @@ def _seen(model, views, rows):
         X = np.where(weights > 0, X, reconstructed)
     seen = model.units.inputs.apply(np.stack([X, reconstructed])).astype(np.float64)
     np.clip(seen, -FARTHEST, FARTHEST, out=seen)
-    np.subtract(*seen, out=seen[1])
+    np.subtract(seen[0], seen[1], out=seen[1])
     return seen
