@@ -51,7 +51,8 @@ LEAST_FOR_RECTIFIER = 1000
 
 # What has to stay where training goes on.
 ARCHITECTURE = ["n_components", "hidden_layer_sizes", "activation", "linear_path"]
-ARCHITECTURE += ["code_activation", "output_activation", "scaling", "code"]
+ARCHITECTURE += ["tied_weights", "code_activation", "output_activation", "scaling"]
+ARCHITECTURE += ["code"]
 
 SOLVERS: dict[str, type[Solver]] = {"lbfgs": LBFGS, "adam": Adam, "sgd": SGD}
 
@@ -95,6 +96,7 @@ class AutoencoderParameters(Parameters):
     hidden_layer_sizes: Sizes = parameter((64, 64), "array-like", AT_LEAST_1, Layer)
     activation: str = parameter("auto", one_of("auto", *ACTIVATIONS))
     linear_path: bool = parameter(True, "boolean")
+    tied_weights: bool = parameter(False, "boolean")
     code_activation: str = parameter("identity", one_of(*ACTIVATIONS))
     output_activation: str = parameter("auto", one_of("auto", "exp", *ACTIVATIONS))
     loss: str | Loss = parameter("squared_error", one_of(*LOSSES), Loss)
@@ -233,7 +235,8 @@ class Choices(AutoencoderParameters, Stored):
         sizes = self.n_features, self.hidden_layer_sizes, self.n_components
         activations = self.activation, self.code_activation, output
         width = (self.code or Code()).encoder_width(self.n_components)
-        return Network.mirrored(*sizes, activations, self.linear_path, width)
+        path, tied = self.linear_path, self.tied_weights
+        return Network.mirrored(*sizes, activations, path, width, tied)
 
     def model(self, scaling):
         """Return the autoencoder for data with this scaling."""
@@ -316,10 +319,12 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
 def _check_together(choices, before):
     """Raise ValueError if the network's parameters mean something else than before.
 
-    Or if the code does not go with what else has been chosen.
+    Or if what has been chosen does not go together.
     """
     if choices.code is not None:
         choices.code.check(choices)
+    if choices.tied_weights:
+        _check_tied(choices)
     changes = ", ".join(
         f"{name} must stay {getattr(before, name)!r}, got {getattr(choices, name)!r}"
         for name in ARCHITECTURE
@@ -329,6 +334,22 @@ def _check_together(choices, before):
         raise ValueError(
             f"Training cannot go on with another architecture: {changes}. To start "
             "over, call fit with warm_start=False."
+        )
+
+
+def _check_tied(choices):
+    layers = [size for size in choices.hidden_layer_sizes if isinstance(size, Layer)]
+    apart = [layer for layer in layers if not layer.affine]
+    if apart:
+        raise ValueError(
+            "tied_weights must be False with layers that are not affine: there is no "
+            f"way back with the same weights, got {apart[0]} in hidden_layer_sizes."
+        )
+    code, n_components = choices.code or Code(), choices.n_components
+    if code.encoder_width(n_components) != n_components:
+        raise ValueError(
+            f"tied_weights must be False with the code {code}: the encoder returns "
+            "more than the decoder takes."
         )
 
 

@@ -28,7 +28,7 @@ class Layer(Option):
 
     A subclass defines `after`, `mirrored`, `initial`, `forward_calls`,
     `backward_calls`, the shapes of what parameters it has, and `scratch` if it needs
-    memory. What is affine also defines `write_adjoint`, as :class:`Dense` does.
+    memory. What is affine also defines `adjoint`, as :class:`Dense` does.
     docs/architecture.md shows one. A linear path goes around layers of which the first,
     mirrored, has a bias for each feature.
 
@@ -45,6 +45,7 @@ class Layer(Option):
 
     affine : bool, default=False
         Whether the map is a matrix product plus a constant, so that it has an adjoint.
+        Only around such layers can there be tied weights.
     """
 
     n_inputs: Any
@@ -65,6 +66,21 @@ class Layer(Option):
     def mirrored(self):
         """Return the layer that leads back, from `n_outputs` to `n_inputs`."""
         raise TypeError(f"{type(self).__name__} must define 'mirrored'.")
+
+    def adjoint(self, weights):
+        """Return the weights that make the mirrored layer the adjoint of this one.
+
+        Parameters
+        ----------
+        weights : sequence of ndarray
+            Of `weight_shapes`.
+
+        Returns
+        -------
+        weights : list of ndarray
+            Of those of ``mirrored()``: views of the same numbers, all of them.
+        """
+        raise TypeError(f"{type(self).__name__} must define 'adjoint'.")
 
     def initial(self, rng, rectifier, n_more=0):
         """Draw weights that keep the variance of a signal from layer to layer.
@@ -158,6 +174,9 @@ class Dense(Layer):
     def mirrored(self):
         return replace(self, n_inputs=self.n_outputs, n_outputs=self.n_inputs)
 
+    def adjoint(self, weights):
+        return [weights[0].T]
+
     def initial(self, rng, rectifier, n_more=0):
         """Draw the weight.
 
@@ -188,7 +207,3 @@ class Dense(Layer):
         if delta_x is not None:
             calls.append(partial(delta.dot, parameters[0].T, delta_x))
         return calls
-
-    def write_adjoint(self, parameters, mirrored):
-        """Make this the adjoint of a mirrored layer with these parameters."""
-        parameters[0][...] = mirrored[0].T

@@ -129,7 +129,8 @@ def write_linear_solution(network, theta, axes, alpha):
     rank = min(len(axes.variances), *(layer.n_outputs for layer in layers))
     directions, variances = axes.directions[:rank], axes.variances[:rank]
     if alpha > 0:
-        least = alpha * layers[0].n_inputs / 2
+        # A weight that both halves share is penalised once.
+        least = alpha * layers[0].n_inputs / (4 if network.tied else 2)
         kept = 1 - least / np.maximum(variances, least)
         directions = directions * np.sqrt(kept)[:, None]
     theta.fill(0)
@@ -137,7 +138,7 @@ def write_linear_solution(network, theta, axes, alpha):
     for weight, *_ in [*encoder[1:], *decoder[:-1]]:
         np.fill_diagonal(weight[:rank, :rank], 1)
     _write_projection(encoder[0], encoder[0][1], directions, axes.mean)
-    layers[-1].write_adjoint(decoder[-1], encoder[0])
+    decoder[-1][0][...] = layers[0].adjoint(encoder[0][:1])[0]
     decoder[-1][1][:] = axes.mean
 
 
@@ -145,9 +146,11 @@ def write_linear_start(model, theta, axes):
     """Make a network with a linear path start as PCA.
 
     The linear path projects on the principal directions and back; the layers beside it
-    end in zeros, so that they add nothing before the first step. Where raw outputs are
-    not scaled rows, only the encoder starts as PCA. Codes are PCA's: on 21 tables,
-    whitened ones made training slower and ended it in worse minima.
+    end in zeros, so that they add nothing before the first step. (Tied weights are
+    zeros beside the data alone. Zeros beside the code would hardly move: what PCA
+    leaves does not depend on its codes linearly.) Where raw outputs are not scaled
+    rows, only the encoder starts as PCA. Codes are PCA's: on 21 tables, whitened ones
+    made training slower and ended it in worse minima.
 
     Parameters
     ----------
@@ -157,15 +160,22 @@ def write_linear_start(model, theta, axes):
     axes : PrincipalAxes
         Of the scaled rows.
     """
-    (*_, code, into_code), (*_, output, out_of_code) = model.network.views(theta)
+    network = model.network
+    encoder, decoder = network.views(theta)
+    (*_, code, into_code), (*_, output, out_of_code) = encoder, decoder
     # The encoder may return more than codes, such as variances.
-    path = model.network.decoder.path
-    n_components = path.n_inputs
-    code[0].fill(0)
+    n_components = network.decoder.path.n_inputs
+    (output if network.tied else code)[0].fill(0)
     _write_projection(into_code, code[1], axes.directions[:n_components], axes.mean)
+    if network.tied:
+        # Hidden layers that get nothing make a constant of it, if not always zero.
+        mean = axes.mean.astype(theta.dtype)[None]
+        code_bias = code[1]
+        code_bias -= network.encoder.before_activation(encoder, mean)[0]
     if model.units.targets_are_inputs:
         output[0].fill(0)
-        path.write_adjoint(out_of_code, [into_code[0][:, :n_components]])
+        weights = [into_code[0][:, :n_components]]
+        out_of_code[0][...] = network.encoder.path.adjoint(weights)[0]
         output[1][:] = axes.mean
 
 

@@ -1,6 +1,6 @@
 """The network: two stacks of layers, and where their parameters lie in one vector."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain
 from math import prod
@@ -109,6 +109,11 @@ class Stack:
         run(self.forward_calls(views, x, trace))
         return trace.outputs[-1][1]
 
+    def before_activation(self, views, x):
+        """Return what the last activation would get."""
+        functions = (*self.activations[:-1], ACTIVATIONS["identity"])
+        return replace(self, activations=functions).forward(views, x)
+
     def forward_calls(self, views, x, trace):
         """Return the calls that write all outputs into a trace."""
         calls, start = [], x
@@ -158,6 +163,24 @@ class Stack:
         return calls
 
 
+def _laid_out(shapes, start=0):
+    """Return where arrays lie, one after the other, as (slice, shape); and the end.
+
+    `shapes` are sequences of shapes, as are what is returned.
+    """
+    places: list = []
+    for group in shapes:
+        places.append([])
+        for shape in group:
+            start, first = start + prod(shape), start
+            places[-1].append((slice(first, start), shape))
+    return places, start
+
+
+def _arrays(theta, places):
+    return [[theta[where].reshape(s) for where, s in group] for group in places]
+
+
 class Network:
     """An encoder and a decoder.
 
@@ -169,22 +192,31 @@ class Network:
     ----------
     encoder, decoder : Stack
         From rows to codes, and back.
+    tied : bool, default=False
+        Whether each map of the decoder has the weights of the one of the encoder that
+        it mirrors, as its adjoint; biases are its own.
+
+    Attributes
+    ----------
+    n_weights, n_parameters : int
+        Length of `theta`, with and without biases.
+    n_gradients : int
+        Length of the memory in which a gradient is made: theta's, and behind it what
+        shared weights do in the decoder.
     """
 
-    def __init__(self, encoder, decoder):
-        self.encoder, self.decoder = encoder, decoder
+    def __init__(self, encoder, decoder, tied=False):
+        self.encoder, self.decoder, self.tied = encoder, decoder, tied
         self.maps = maps = (*encoder.maps, *decoder.maps)
-        sizes = [sum(map(prod, layer.weight_shapes)) for layer in maps]
-        self.n_weights, self.largest_layer = sum(sizes), max(sizes)
-        # Where each map's weights and biases lie, worked out once for all.
-        self._places: list = [[] for _ in maps]
-        self.n_parameters = 0
-        for kind in ("weight_shapes", "bias_shapes"):
-            for places, layer in zip(self._places, maps, strict=True):
-                for shape in getattr(layer, kind):
-                    start = self.n_parameters
-                    self.n_parameters += prod(shape)
-                    places.append((slice(start, self.n_parameters), shape))
+        weights = [layer.weight_shapes for layer in maps]
+        biases = [layer.bias_shapes for layer in maps]
+        self.largest_layer = max(sum(map(prod, shapes)) for shapes in weights)
+        # Where each map's arrays lie, worked out once for all.
+        n_own = len(encoder.maps) if tied else len(maps)
+        self._weights, self.n_weights = _laid_out(weights[:n_own])
+        self._biases, self.n_parameters = _laid_out(biases, self.n_weights)
+        shared = _laid_out(weights[n_own:], self.n_parameters)
+        self._shared, self.n_gradients = shared
 
     @classmethod
     def mirrored(
@@ -195,13 +227,14 @@ class Network:
         activations=("tanh", "identity", "identity"),
         linear_path=False,
         encoder_width=None,
+        tied=False,
     ):
         """Layers down to the code, and the same back up.
 
         `hidden_layer_sizes` are numbers, for dense layers, or layers; `activations` are
         those of hidden layers, code and output. With `linear_path`, code and output
         also see what their half started from. `encoder_width` is what the encoder
-        returns, if that is not the code itself.
+        returns, if that is not the code itself. `tied` is as in the class.
         """
         hidden: list = []
         width = n_features
@@ -222,7 +255,7 @@ class Network:
             return Stack(tuple(layers), functions, path if has_path else None)
 
         encoder = stack([*hidden, code], ends[0], n_features)
-        return cls(encoder, stack(back, ends[1], n_components))
+        return cls(encoder, stack(back, ends[1], n_components), tied)
 
     @property
     def stacks(self):
@@ -236,33 +269,73 @@ class Network:
         encoder, decoder : list of tuple of ndarray
             For each of `Stack.maps` its weights, then its biases.
         """
-        views = [tuple(theta[w].reshape(s) for w, s in p) for p in self._places]
-        n_encoder_maps = len(self.encoder.maps)
-        return views[:n_encoder_maps], views[n_encoder_maps:]
+        weights = _arrays(theta, self._weights)
+        if self.tied:
+            weights += [layer.adjoint(weights[i]) for i, layer, _ in self._mirrors]
+        return self._by_stack(weights, theta)
+
+    def gradient_views(self, memory):
+        """Return where a backward pass writes, as `views`, but nothing is shared.
+
+        `memory` has the length `n_gradients`.
+        """
+        weights = _arrays(memory, self._weights) + _arrays(memory, self._shared)
+        return self._by_stack(weights, memory)
+
+    def adding_calls(self, memory):
+        """Return the calls that add up the halves' gradients by shared weights.
+
+        Afterwards the gradient by `theta` is the first part of `memory`.
+        """
+        weights, calls = _arrays(memory, self._weights), []
+        shared = _arrays(memory, self._shared)
+        for (i, _, back), arrays in zip(self._mirrors, shared, strict=self.tied):
+            for ours, theirs in zip(weights[i], back.adjoint(arrays), strict=True):
+                calls.append(partial(np.add, ours, theirs, ours))
+        return calls
+
+    @property
+    def _mirrors(self):
+        """For each map of the decoder: which of the encoder it mirrors, and both."""
+        order = [*reversed(range(len(self.encoder.layers))), len(self.encoder.layers)]
+        maps = self.encoder.maps
+        return [
+            (i, maps[i], back)
+            for i, back in zip(order, self.decoder.maps, strict=False)
+        ]
+
+    def _by_stack(self, weights, theta):
+        biases, n = _arrays(theta, self._biases), len(self.encoder.maps)
+        views = [(*w, *b) for w, b in zip(weights, biases, strict=True)]
+        return views[:n], views[n:]
 
     def initial_theta(self, rng, dtype):
         """Draw the parameters before training; biases start at zero."""
         theta = np.zeros(self.n_parameters, dtype)
-        drawn = chain(*(stack.initial(rng) for stack in self.stacks))
-        for arrays, weights in zip(chain(*self.views(theta)), drawn, strict=True):
-            for array, weight in zip(arrays, weights, strict=False):
-                array[...] = weight
+        own = self.stacks[:1] if self.tied else self.stacks
+        for stack, views in zip(own, self.views(theta), strict=False):
+            for arrays, weights in zip(views, stack.initial(rng), strict=True):
+                for array, weight in zip(arrays, weights, strict=False):
+                    array[...] = weight
         return theta
 
     def coefs(self, theta):
         """Return the weights of all layers, views.
 
         That of a path lies behind the weight of the layer whose output it adds to, so
-        the two are one, with a row for each of the inputs of both.
+        the two are one, with a row for each of the inputs of both. Where that is shared
+        they lie elsewhere, and the two together are a copy.
         """
-        coefs, all_places = [], iter(self._places)
-        for stack in self.stacks:
-            for layer, places in zip(stack.layers, all_places, strict=False):
-                for where, shape in places[: len(layer.weight_shapes)]:
-                    coefs.append(theta[where].reshape(shape))
-            if stack.path is not None:
-                path, (_, n_outputs) = next(all_places)[0]
-                coefs[-1] = theta[where.start : path.stop].reshape(-1, n_outputs)
+        coefs, n_maps = [], 0
+        for stack, views in zip(self.stacks, self.views(theta), strict=True):
+            n_maps += len(stack.maps)
+            for layer, arrays in zip(stack.layers, views, strict=False):
+                coefs += arrays[: len(layer.weight_shapes)]
+            if stack.path is not None and n_maps <= len(self._weights):
+                (*_, (above, shape)), ((below, _),) = self._weights[n_maps - 2 : n_maps]
+                coefs[-1] = theta[above.start : below.stop].reshape(-1, shape[1])
+            elif stack.path is not None:
+                coefs[-1] = np.vstack([coefs[-1], views[-1][0]])
         return coefs
 
     def intercepts(self, theta):

@@ -45,6 +45,7 @@ class Workspace:
         Codes, if they are not what the encoder returns, and the gradient by them; that
         by the encoder's output, where they are one.
     gradient : ndarray of shape (n_parameters,)
+        Once both halves have written into its memory.
     """
 
     def __init__(self, model, n_rows, dtype, corrupted=False):
@@ -56,7 +57,8 @@ class Workspace:
         if not model.units.targets_are_inputs:
             self.targets = np.empty(shape, dtype)
         self.read_only_targets = read_only(self.targets)
-        self.gradient = np.empty(network.n_parameters, dtype)
+        self._gradient_memory = np.empty(network.n_gradients, dtype)
+        self.gradient = self._gradient_memory[: network.n_parameters]
         encoder = network.encoder.trace(n_rows, dtype, backward=True)
         self.traces = encoder, network.decoder.trace(n_codes, dtype, backward=True)
         delta, shape = encoder.deltas[-1], (n_codes, network.decoder.layers[0].n_inputs)
@@ -73,10 +75,13 @@ class Workspace:
         if planned_theta is not theta or planned_x is not x:
             network, trace = self._network, self.traces[half]
             stack, views = network.stacks[half], network.views(theta)[half]
-            gradients = network.views(self.gradient)[half]
+            gradients = network.gradient_views(self._gradient_memory)[half]
             delta_x = self.delta_codes if half else None
             forward = stack.forward_calls(views, x, trace)
             backward = stack.backward_calls(views, x, trace, gradients, delta_x)
+            if not half:
+                # The encoder's is the last of all.
+                backward += network.adding_calls(self._gradient_memory)
             self._planned[half] = theta, x, forward, backward
         return forward, backward
 

@@ -121,9 +121,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
     validation_fraction : float in (0, 1), default=0.1
         Fraction of the rows to set aside.
 
-    hidden_layer_sizes, linear_path, code_activation, output_activation, loss, \
-l1_ratio, solver, batch_size, learning_rate, learning_rate_init, tol, \
-n_iter_no_change, warm_start, shuffle, random_state, verbose :
+    hidden_layer_sizes, linear_path, tied_weights, code_activation, \
+output_activation, loss, l1_ratio, solver, batch_size, \
+learning_rate, learning_rate_init, tol, n_iter_no_change, warm_start, shuffle, \
+random_state, verbose :
         See :class:`AutoencoderTransformer`.
 
     Attributes

@@ -61,6 +61,12 @@ class AutoencoderTransformer(BaseAutoencoder):
         and this has no effect; nor has it around a first layer whose way back has no
         bias for each feature, as ``Dense(64, bias=False)``.)
 
+    tied_weights : bool, default=False
+        Whether each layer of the decoder has the weights of the layer of the encoder
+        that it mirrors, transposed: half as many to store, and penalised once. The
+        linear path is tied by itself; biases are not tied. Training starts as PCA all
+        the same. Only with layers that are affine (numbers and :class:`Dense` are).
+
     code_activation : str, default="identity"
         Activation of the code, one of the same. The default leaves codes unbounded, as
         PCA's are.
@@ -191,8 +197,9 @@ class AutoencoderTransformer(BaseAutoencoder):
     coefs_ : list of ndarray
         The weights of each layer, of shape (width before, width). With a linear path,
         those of code and output have more rows below: for the data, and for the code.
-        Views: the fitted model is one flat array. They apply to ``(X - mean_) /
-        scale_``, or to X with ``scaling=None``.
+        Views: the fitted model is one flat array (only the output's is a copy with a
+        linear path and tied weights). They apply to ``(X - mean_) / scale_``, or to X
+        with ``scaling=None``.
 
     intercepts_ : list of ndarray
         The biases of each layer, of shape (width,).
