@@ -6,9 +6,11 @@
   the size of the code;
 - `Adam`, `SGD`, `LBFGS`, `Huber`, `GaussianNoise`, `Dense`: objects where the name or
   number that a parameter takes is not enough;
-- `Solver`, `Loss`, `Corruption`, `Layer`: the bases of your own.
+- `KLSparsity`, `L1Sparsity`: penalties that make codes sparse;
+- `Solver`, `Loss`, `Corruption`, `CodePenalty`, `Layer`: the bases of your own.
 """
 
+from ._code_penalties import CodePenalty, KLSparsity, L1Sparsity
 from ._corruption import Corruption, GaussianNoise
 from ._layers import Dense, Layer
 from ._lbfgs import LBFGS
@@ -25,10 +27,13 @@ __all__ = [
     "Adam",
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
+    "CodePenalty",
     "Corruption",
     "Dense",
     "GaussianNoise",
     "Huber",
+    "KLSparsity",
+    "L1Sparsity",
     "LBFGS",
     "Layer",
     "Loss",

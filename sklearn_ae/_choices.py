@@ -14,6 +14,7 @@ import numpy as np
 
 from ._activations import ACTIVATIONS
 from ._code import Code
+from ._code_penalties import CodePenalty, KLSparsity, L1Sparsity
 from ._compat import Interval, InvalidParameterError, RealNotInt, StrOptions
 from ._corruption import Corruption, GaussianNoise
 from ._layers import Dense, Layer
@@ -58,6 +59,7 @@ SOLVERS: dict[str, type[Solver]] = {"lbfgs": LBFGS, "adam": Adam, "sgd": SGD}
 
 # What a name or a number becomes where it is not enough.
 OPTIONS: dict = {"loss": [Huber], "noise": [GaussianNoise], "solver": SOLVERS.values()}
+OPTIONS["code_penalty"] = [KLSparsity, L1Sparsity]
 
 # What other libraries call it.
 SYNONYMS = {
@@ -75,6 +77,7 @@ SYNONYMS = {
 
 Sizes = int | Layer | Sequence[int | Layer]
 Noise = float | str | Corruption | None
+CodePenalties = CodePenalty | Sequence[CodePenalty] | None
 
 
 def one_of(*names):
@@ -101,6 +104,7 @@ class AutoencoderParameters(Parameters):
     output_activation: str = parameter("auto", one_of("auto", "exp", *ACTIVATIONS))
     loss: str | Loss = parameter("squared_error", one_of(*LOSSES), Loss)
     noise: Noise = parameter(None, NOT_NEGATIVE, one_of("auto"), Corruption, None)
+    code_penalty: CodePenalties = parameter(None, CodePenalty, list, tuple, None)
     alpha: float | str = parameter(0.0, NOT_NEGATIVE, one_of("auto"))
     l1_ratio: float = parameter(0.0, Interval(Real, 0, 1, closed="both"))
     scaling: str | None = parameter("global", one_of("global", "per_feature"), None)
@@ -164,8 +168,9 @@ class AutoencoderParameters(Parameters):
             hint = self._hint(str(error).split("'")[1])
             raise InvalidParameterError(f"{error}{hint}") from None
         values = [getattr(self, field.name) for field in fields(self)]
-        layers = np.ravel(np.asarray(self.hidden_layer_sizes, dtype=object))
-        for value in (*values, *layers):
+        for several in (self.hidden_layer_sizes, self.code_penalty):
+            values.extend(np.ravel(np.asarray(several, dtype=object)))
+        for value in values:
             if isinstance(value, Option):
                 value._validate_params()
 
@@ -199,6 +204,8 @@ class Choices(AutoencoderParameters, Stored):
         Whether there is one, if the layers can have it.
     noise : Corruption or None
         None also where its strength is 0.
+    code_penalty : tuple of CodePenalty
+        Those whose strength is not 0.
     code : Code or None
         What happens between encoder and decoder, if anything does.
     solver : str or Solver
@@ -252,6 +259,7 @@ class Choices(AutoencoderParameters, Stored):
             all(stack.is_affine for stack in self.network.stacks)
             and not any(isinstance(size, Layer) for size in sizes)
             and self.code is None
+            and not self.code_penalty
             and type(as_loss(self.loss)) is SquaredError
             and (self.alpha == 0 or (self.l1_ratio == 0 and not sizes))
         )
@@ -280,19 +288,29 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
     """
     known = {f.name: getattr(params, f.name) for f in fields(AutoencoderParameters)}
     noise, sizes = _noise(params, n_rows), _hidden_layer_sizes(params)
+    code_penalty = _code_penalty(params)
+    may_be_wide = noise is not None or len(code_penalty) > 0
     activation = _activation(params, sizes, len(rows), before)
+    n_components = _n_components(params, rows, scaling, noise, n_rows, before)
+    if n_components > rows.n_features and not may_be_wide:
+        raise ValueError(
+            "n_components must not be larger than the number of features, unless noise "
+            "or a code_penalty keeps the network from copying, got n_components="
+            f"{n_components} with n_features={rows.n_features}."
+        )
     chosen = dict(
         n_features=rows.n_features,
         calibrates=params._calibrates,
         code=deepcopy(params._code),
         random_state=None,
-        n_components=_n_components(params, rows, scaling, noise, n_rows, before),
+        n_components=n_components,
         hidden_layer_sizes=sizes,
         activation=activation,
         linear_path=bool(params.linear_path and sizes and activation != "identity"),
         output_activation=_output_activation(params),
         loss=deepcopy(params.loss),
         noise=noise,
+        code_penalty=code_penalty,
         alpha=_alpha(params, noise, n_rows * rows.n_features),
     )
     choices = Choices(**known | chosen)
@@ -321,8 +339,9 @@ def _check_together(choices, before):
 
     Or if what has been chosen does not go together.
     """
-    if choices.code is not None:
-        choices.code.check(choices)
+    for term in (choices.code, *choices.code_penalty):
+        if term is not None:
+            term.check(choices)
     if choices.tied_weights:
         _check_tied(choices)
     changes = ", ".join(
@@ -370,6 +389,18 @@ def _noise(params, n_rows):
     return deepcopy(noise)
 
 
+def _code_penalty(params):
+    penalties = params.code_penalty
+    if not isinstance(penalties, list | tuple):
+        penalties = [] if penalties is None else [penalties]
+    if not all(isinstance(penalty, CodePenalty) for penalty in penalties):
+        raise ValueError(
+            "code_penalty must be None, an object like KLSparsity(), or a list of "
+            f"such, got {params.code_penalty!r}."
+        )
+    return tuple(deepcopy(penalty) for penalty in penalties if penalty.changes())
+
+
 def _alpha(params, noise, n_cells):
     prior = 0.0 if noise is None else AUTO_ALPHA / n_cells
     return prior if params.alpha == "auto" else float(params.alpha)
@@ -377,11 +408,6 @@ def _alpha(params, noise, n_cells):
 
 def _n_components(params, rows, scaling, noise, n_rows, before):
     wanted, n_features = params.n_components, rows.n_features
-    if isinstance(wanted, Integral) and wanted > n_features:
-        raise ValueError(
-            "n_components must not be larger than the number of features, got "
-            f"n_components={wanted} with n_features={n_features}."
-        )
     if isinstance(wanted, Integral):
         return int(wanted)
     if before is not None:
@@ -446,7 +472,8 @@ def _solver(choices, is_complete, endless):
     if solver == "svd" and not exact:
         raise ValueError(
             "solver='svd' needs a linear network (activation='identity' or "
-            "hidden_layer_sizes=()), loss='squared_error', and alpha=0 or, without "
+            "hidden_layer_sizes=()), loss='squared_error', no code_penalty, and "
+            "alpha=0 or, without "
             f"hidden layers, l1_ratio=0; got activation={choices.activation!r}, "
             f"hidden_layer_sizes={choices.hidden_layer_sizes!r}, loss="
             f"{choices.loss!r}, alpha={choices.alpha}, l1_ratio={choices.l1_ratio}."

@@ -8,16 +8,15 @@ from ._options import Option
 class Code(Option):
     """How codes follow from what the encoder returns: here, they are the same.
 
-    Codes that are drawn, cut off, filled up or penalised are subclasses. Part of the
-    objective may lie in them: a cost of each row, such as the divergence of one
-    distribution from another, which validation counts, too; and a penalty that is a
-    function of a mean over all rows, such as the activation of each unit, which it does
-    not. "Encoded" is what the encoder returns, behind its activation.
+    Codes that are drawn, cut off or filled up are subclasses. Part of the objective may
+    lie in them: a cost of each row, such as the divergence of one distribution from
+    another. "Encoded" is what the encoder returns, behind its activation; codes are, or
+    come from, its first numbers.
 
     Attributes
     ----------
-    draws, penalises : bool, default=False
-        Whether `draw` draws anything, and whether there is a `penalty`.
+    draws : bool, default=False
+        Whether `draw` draws anything.
 
     needs_fresh_draws : bool, default=False
         As of a `Corruption`.
@@ -28,7 +27,6 @@ class Code(Option):
     """
 
     draws = False
-    penalises = False
     needs_fresh_draws = False
     copies = 1
 
@@ -45,34 +43,6 @@ class Code(Option):
 
     def draw(self, n_rows, rng):
         """Return an array of what `forward` needs of random numbers, row by row."""
-
-    def statistic(self, encoded):
-        """Return an array, row by row, on whose weighted mean the penalty depends."""
-        raise TypeError(f"{type(self).__name__} must define 'statistic'.")
-
-    def running_mean(self, mean, before):
-        """Return the mean that the penalty of a minibatch is taken at.
-
-        Parameters
-        ----------
-        mean : ndarray
-            That of the minibatch's own rows.
-        before : ndarray or None
-            What was returned for the minibatch before, if there was one.
-        """
-        return mean
-
-    def penalty(self, mean):
-        """Return the penalty, a float, for the mean of `statistic`."""
-        raise TypeError(f"{type(self).__name__} must define 'penalty'.")
-
-    def penalty_gradient(self, encoded, mean):
-        """Return the derivative of the penalty by `encoded`, times the number of rows.
-
-        That is the penalty's by the mean, times that of `statistic`; what a row's
-        weight is among all is seen to.
-        """
-        raise TypeError(f"{type(self).__name__} must define 'penalty_gradient'.")
 
     def forward(self, encoded, drawn, out):
         """Return the codes of a block of rows in training, and what they cost.
@@ -114,11 +84,3 @@ class Code(Option):
     def repeated(self, rows):
         """Return an array with rows for all copies; None stays."""
         return None if rows is None else np.tile(rows, (self.copies, 1))
-
-    def sums(self, encoded, weights):
-        """Return the sums of `statistic` and of the weights over a block of rows."""
-        statistic = self.statistic(encoded)
-        if weights is None:
-            return [statistic.sum(axis=0, dtype=np.float64), float(len(encoded))]
-        total = (weights[:, None] * statistic).sum(axis=0, dtype=np.float64)
-        return [total, float(weights.sum(dtype=np.float64))]

@@ -49,7 +49,7 @@ class Fitted(Stored):
     progress : dict
         What the next pass of `fit_once` goes on with, if there has been one: the seed
         of all draws and the "places" that their streams have come to, the "state" that
-        the solver moves along with theta, and the objective's "code_mean".
+        the solver moves along with theta, and the objective's "code_means".
     """
 
     choices: Choices
@@ -171,6 +171,8 @@ def _start(params, rows, rng, n_rows, before, has_validation):
     progress = before.progress.copy()
     if choices.solver != before.choices.solver:
         progress.pop("state", None)
+    if choices.code_penalty != before.choices.code_penalty:
+        progress.pop("code_means", None)
     return replace(before, choices=choices, progress=progress)
 
 
@@ -238,7 +240,7 @@ def _train_once(fitted, rows, rng, map_pieces):
     draws = Draws(progress["seed"], rows.n_features, progress.get("places"))
     model, scaled, few = _scaled_ahead(fitted, rows, rows.spread(choices.batch_size))
     objective = _objective(fitted, model, rows, draws, map_pieces)
-    objective.code_mean = progress.get("code_mean")
+    objective.code_means = progress.get("code_means")
     most = DIVERGED * max(1.0, objective.mean_loss(before, few))
     theta = before.copy()
     state = deepcopy(progress.get("state")) or choices.solver.start(theta)
@@ -251,6 +253,7 @@ def _train_once(fitted, rows, rng, map_pieces):
         return None
     loss, n_iter = float(model.units.of_loss * value), fitted.n_iter + 1
     moved = {"places": draws.places(), "state": state}
+    moved["code_means"] = objective.code_means
     if choices.verbose and n_iter % choices.verbose == 0:
         took = f"{len(rows)} rows ({perf_counter() - since:.2g} s)"
         print(f"Pass {n_iter} over {took}, loss = {loss:.6g}")
@@ -260,7 +263,7 @@ def _train_once(fitted, rows, rng, map_pieces):
         n_iter=n_iter,
         loss=loss,
         loss_curve=[*fitted.loss_curve, loss],
-        progress=progress | moved | {"code_mean": objective.code_mean},
+        progress=progress | moved,
     )
 
 
@@ -285,7 +288,33 @@ def _objective(fitted, model, rows, draws, map_pieces):
     choices = fitted.choices
     penalty = ElasticNet(choices.alpha, choices.l1_ratio) if choices.alpha else None
     options = {"corruption": _bound_corruption(fitted, rows), "draws": draws}
+    options["code_penalties"] = choices.code_penalty
+    for code_penalty in choices.code_penalty:
+        _check_code_penalty(code_penalty, choices.n_components, fitted.dtype)
     return Objective(model, penalty, fitted.dtype, map=map_pieces, **options)
+
+
+def _check_code_penalty(penalty, n_components, dtype):
+    """Raise ValueError if one of the user's own does not return what it has to."""
+    codes = read_only(np.full((2, n_components), 0.5, dtype))
+    statistic = np.asarray(tried(penalty, "statistic", codes))
+    if statistic.ndim != 2 or len(statistic) != 2:
+        raise ValueError(
+            f"statistic of {penalty} must return an array with a row for each row of "
+            f"codes, {codes.shape} when tried, got shape {statistic.shape}."
+        )
+    mean = statistic.mean(axis=0, dtype=np.float64)
+    value, shape = (
+        penalty.value(mean),
+        np.shape(tried(penalty, "gradient", codes, mean)),
+    )
+    if np.ndim(value) or not isfinite(value):
+        raise ValueError(f"value of {penalty} must return a number, got {value!r}.")
+    if shape != codes.shape:
+        raise ValueError(
+            f"gradient of {penalty} must return an array of the shape of the codes, "
+            f"{codes.shape} when tried, got {shape}."
+        )
 
 
 def _bound_corruption(fitted, rows):

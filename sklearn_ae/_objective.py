@@ -1,6 +1,6 @@
 """The function that training minimises, as a sum over blocks of rows."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, NamedTuple
@@ -113,18 +113,20 @@ class Block(NamedTuple):
 
 @dataclass(eq=False)
 class Objective:
-    r"""Mean reconstruction loss plus penalty, with its gradient.
+    r"""Mean reconstruction loss plus penalties, with its gradient.
 
     .. math::
         F(\theta) = \frac{1}{d \sum_i s_i} \sum_i s_i \left(\sum_j
-            \ell\left(t_{ij}, r_{ij}(\theta)\right) + c(h_i)\right) + P(w) + Q(\bar q)
+            \ell\left(t_{ij}, r_{ij}(\theta)\right) + c(h_i)\right) + P(w)
+            + \sum_k Q_k(\bar q_k)
 
     over rows i with weights s and d features j, where t is the scaled target, r the raw
     output (for several codes of a row the loss is their mean), c what the code h costs,
-    if anything, w the weights among the parameters :math:`\theta`, and :math:`\bar q`
-    the mean statistic of the codes that a penalty on them is a function of. Times
-    ``model.units.of_loss`` it is in the units of the data. The penalties' strength does
-    not depend on the number of rows, on their weights' sum or on the scale of the data.
+    if anything, w the weights among the parameters :math:`\theta`, and :math:`\bar q_k`
+    the mean statistic of the codes that the k-th penalty on them is a function of.
+    Times ``model.units.of_loss`` it is in the units of the data. The penalties'
+    strength does not depend on the number of rows, on their weights' sum or on the
+    scale of the data.
 
     Everything that trains or evaluates calls `block`, whose results may be added up
     over blocks, threads or machines.
@@ -146,8 +148,11 @@ class Objective:
     draws : Draws, optional
         F is a deterministic function: the same rows get the same noise each time, but
         in `minibatches`, where each step has its own.
-    code_mean : ndarray, optional
-        In minibatches, the mean statistic of the codes so far; changes with each.
+    code_penalties : sequence of CodePenalty
+        On the first numbers that the encoder returns, as many as are decoded.
+    code_means : list of ndarray, optional
+        In minibatches, the mean statistic of the codes so far, for each penalty;
+        changes with each.
     """
 
     model: Model
@@ -157,7 +162,8 @@ class Objective:
     map: Callable = map
     corruption: Any = None
     draws: Draws = field(default_factory=lambda: Draws(0))
-    code_mean: Any = None
+    code_penalties: Sequence = ()
+    code_means: Any = None
 
     def __post_init__(self):
         most = objective_block_length(self.model)
@@ -185,9 +191,9 @@ class Objective:
             What the sums are multiplied by: one divided by what the sum over all blocks
             is to be divided by. Done to the gradient by the output, it takes no pass
             over that by the parameters.
-        all_codes : (ndarray, float), optional
-            Where these are penalised, the mean of their statistic over all blocks, and
-            one divided by the sum of all weights.
+        all_codes : (list of ndarray, float), optional
+            Where these are penalised, the means of their statistics over all blocks,
+            and one divided by the sum of all weights.
         gradient : bool, default=True
             Whether the gradient is wanted.
 
@@ -224,9 +230,11 @@ class Objective:
             share = factor if weights is None else factor * weights[:, None]
             code.backward(encoded, workspace.delta_codes, drawn, share, delta)
         if all_codes is not None:
-            mean, share = all_codes
+            means, share = all_codes
             share = share if weights is None else share * weights[:, None]
-            delta += share * code.penalty_gradient(encoded, mean)
+            codes = self._penalised(encoded)
+            for penalty, mean in zip(self.code_penalties, means, strict=True):
+                delta[:, : codes.shape[1]] += share * penalty.gradient(codes, mean)
         run(encoder_backward)
         return [loss, workspace.gradient]
 
@@ -244,15 +252,7 @@ class Objective:
         gradient : bool, default=True
             Whether the gradient is wanted.
         """
-        n_rows, fresh = len(rows), row_weight is not None
-        total = n_rows * row_weight if fresh else rows.cell_weight_sum()
-        penalises, all_codes, penalty = self.model.code.penalises, None, 0.0
-        step = self.draws.step(n_rows, penalises) if fresh else 0
-        if penalises:
-            all_codes, penalty = self._code_penalty(theta, rows, step, fresh)
-        args = 1 / total, all_codes, gradient
-        sums = self._sum(self.block, args, theta, rows, step)
-        sums[0] += penalty
+        sums = self._without_weights(theta, rows, row_weight, gradient)
         if self.penalty is not None:
             weights = theta[: self.model.network.n_weights]
             sums[0] += self.penalty.value(weights)
@@ -265,9 +265,8 @@ class Objective:
         return self.value_and_gradient(theta, rows, gradient=False)[0]
 
     def mean_loss(self, theta, rows):
-        """Return the first term of F over `rows`: no gradient, no penalty."""
-        args = 1 / rows.cell_weight_sum(), None, False
-        return self._sum(self.block, args, theta, rows)[0]
+        """Return F over `rows` without the penalty on the weights."""
+        return self._without_weights(theta, rows, None, False)[0]
 
     def minibatches(self, rows, batch_size, rng=None):
         """Yield (fun, n_rows) for every step of an epoch.
@@ -287,6 +286,18 @@ class Objective:
         for batch in rows.batches(batch_size, rng):
             fun = partial(self.value_and_gradient, rows=batch, row_weight=row_weight)
             yield fun, len(batch)
+
+    def _without_weights(self, theta, rows, row_weight, gradient):
+        n_rows, fresh = len(rows), row_weight is not None
+        total = n_rows * row_weight if fresh else rows.cell_weight_sum()
+        penalises, all_codes, penalty = len(self.code_penalties) > 0, None, 0.0
+        step = self.draws.step(n_rows, penalises) if fresh else 0
+        if penalises:
+            all_codes, penalty = self._code_penalty(theta, rows, step, fresh)
+        args = 1 / total, all_codes, gradient
+        sums = self._sum(self.block, args, theta, rows, step)
+        sums[0] += penalty
+        return sums
 
     def _sum(self, function, args, theta, rows, step=0):
         """Add up what ``function(theta, block, *args)`` returns for blocks of rows.
@@ -355,13 +366,28 @@ class Objective:
 
     def _code_penalty(self, theta, rows, step, fresh):
         """Return the `all_codes` of `block`, by a pass of its own, and the penalty."""
-        total, weight_sum = self._sum(self._statistics, (), theta, rows, step)
-        code, mean = self.model.code, total / weight_sum
+        *totals, weight_sum = self._sum(self._statistics, (), theta, rows, step)
+        penalties, means = self.code_penalties, [total / weight_sum for total in totals]
         if fresh:
-            mean = self.code_mean = code.running_mean(mean, self.code_mean)
-        return (mean, 1 / weight_sum), code.penalty(mean)
+            known = self.code_means or [None] * len(means)
+            pairs = zip(penalties, means, known, strict=True)
+            means = self.code_means = [p.running_mean(*both) for p, *both in pairs]
+        values = [p.value(mean) for p, mean in zip(penalties, means, strict=True)]
+        return (means, 1 / weight_sum), float(sum(values))
 
     def _statistics(self, theta, block):
+        """Return the sums of all statistics over a block, and of the weights."""
         run(block.workspace.calls(0, theta, block.inputs)[0])
-        encoded = block.workspace.traces[0].outputs[-1][1]
-        return self.model.code.sums(encoded, block.weights)
+        codes = self._penalised(block.workspace.traces[0].outputs[-1][1])
+        weights, sums = block.weights, []
+        for penalty in self.code_penalties:
+            statistic = penalty.statistic(codes)
+            if weights is not None:
+                statistic = weights[:, None] * statistic
+            sums.append(statistic.sum(axis=0, dtype=np.float64))
+        n_rows = len(codes) if weights is None else weights.sum(dtype=np.float64)
+        return [*sums, float(n_rows)]
+
+    def _penalised(self, encoded):
+        """Return the codes among what the encoder returns."""
+        return read_only(encoded[:, : self.model.network.decoder.layers[0].n_inputs])

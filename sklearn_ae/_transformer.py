@@ -19,11 +19,12 @@ class AutoencoderTransformer(BaseAutoencoder):
     .. math::
         \frac{1}{\sum_i s_i} \sum_i s_i \, \frac{1}{d} \sum_{j=1}^d
             \ell(t_{ij}, r_{ij}) + \alpha \left( \rho \|w\|_1
-            + \frac{1 - \rho}{2} \|w\|_2^2 \right)
+            + \frac{1 - \rho}{2} \|w\|_2^2 \right) + Q
 
     with sample weights s, loss :math:`\ell`, scaled data t (see `scaling`), raw output
-    r of the network, and :math:`\rho` = `l1_ratio`. The strength of the penalty depends
-    neither on the number of rows nor on the units of the data.
+    r of the network, :math:`\rho` = `l1_ratio`, and a penalty Q on the codes, if there
+    is one (`code_penalty`). The strength of the penalties depends neither on the number
+    of rows nor on the units of the data.
 
     The network sees ``(X - mean_) / scale_``, so training works the same whatever the
     scale of the data, and no scaler is needed in front. Reconstructions and losses are
@@ -33,8 +34,9 @@ class AutoencoderTransformer(BaseAutoencoder):
     Parameters
     ----------
     n_components : int, float or "auto", default="auto"
-        Size of the code, at most the number of features. A float in (0, 1) takes as
-        many components as PCA needs to explain that fraction of the variance. "auto"
+        Size of the code, at most the number of features (unless `noise` or a
+        `code_penalty` keeps the network from copying). A float in (0, 1) takes as many
+        components as PCA needs to explain that fraction of the variance. "auto"
         is a quarter of the number of features, rounded up, but at most 128, and fewer
         than the rows (in `partial_fit`, however many the first are).
 
@@ -102,6 +104,16 @@ class AutoencoderTransformer(BaseAutoencoder):
 
         With noise, losses in training are those of noisy input, and `n_components`
         "auto" is the number of features, up to 128. "svd" cannot have any.
+
+    code_penalty : None, CodePenalty or list of these, default=None
+        What codes have to be like besides:
+
+        - ``KLSparsity(target, strength)``: each unit is active in few rows (a sparse
+          autoencoder; needs ``code_activation="logistic", linear_path=False``);
+        - ``L1Sparsity(strength)``: few numbers of a code are far from zero;
+        - an object like :class:`CodePenalty`, or a list of such, which add up.
+
+        It counts in validation, too. Codes may then have more numbers than the data.
 
     alpha : float or "auto", default=0.0
         Strength of the weight penalty. "auto" is, with noise, 0.5 divided by the number
@@ -237,7 +249,8 @@ class AutoencoderTransformer(BaseAutoencoder):
         The same after each iteration. For minibatches, the mean over each epoch.
 
     validation_loss_curve_ : list of float or None
-        The mean loss on the validation rows after each iteration, if there are any.
+        The mean loss on the validation rows after each iteration, if there are any,
+        with the `code_penalty` but not that on the weights.
 
     See Also
     --------

@@ -18,6 +18,7 @@ FLOORS = {
         "_layers",
         "_corruption",
         "_code",
+        "_code_penalties",
         "_distances",
         "_calibration",
         "_stopping",

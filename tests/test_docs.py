@@ -24,7 +24,7 @@ PAGE = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text()
 def shown():
     """What the examples of the page define."""
     blocks = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 7
+    assert len(blocks) == 8
     namespace = {}
     for block in blocks:
         exec(compile(block, "architecture.md", "exec"), namespace)
@@ -32,7 +32,7 @@ def shown():
 
 
 def test_gradients_of_what_is_shown(shown):
-    """A loss, a penalty, a code, a layer and rows, all in one objective."""
+    """A loss, penalties, a code, a layer and rows, all in one objective."""
     rng = np.random.RandomState(0)
     sizes = (4, shown["Gate"]())
     network = Network.mirrored(5, sizes, 2, linear_path=True)
@@ -44,7 +44,8 @@ def test_gradients_of_what_is_shown(shown):
     theta = rng.normal(scale=0.5, size=network.n_parameters)
     for penalty in (ElasticNet(), shown["Smooth"]()):
         for block_rows in (0, 7):
-            objective = Objective(model, penalty, np.float64, block_rows)
+            options = {"code_penalties": [shown["Centred"]()]}
+            objective = Objective(model, penalty, np.float64, block_rows, **options)
             assert relative_error(objective, theta, rows) < 1e-6
     plain = Model(network, SquaredError(), Units.of(scaling, SquaredError(), False))
     objective = Objective(plain, ElasticNet(), np.float64)
@@ -56,6 +57,7 @@ def test_what_is_shown_trains(shown):
     X, quick = shown["X"], shown["quick"] | {"max_iter": 30}
     for params, least in (
         ({"noise": shown["Blank"]()}, 0.66),  # PCA has 0.67
+        ({"code_penalty": shown["Centred"]()}, 0.66),
         ({"hidden_layer_sizes": (16, shown["Gate"]())}, 0.66),
         # A path around the layers ends in dense ones only.
         ({"hidden_layer_sizes": (shown["Gate"](), 16)}, 0.3),
@@ -70,5 +72,5 @@ def test_the_page_names_the_modules_there_are():
     package = Path(sklearn_ae.__file__).parent
     modules = {path.stem for path in package.glob("*.py")} - {"__init__"}
     drawing = PAGE.split("```")[1]
-    named = set(re.findall(r"\b_[a-z]+\b", drawing))
+    named = set(re.findall(r"\b_[a-z_]+\b", drawing))
     assert named == modules - {"_compat"}

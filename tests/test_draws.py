@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_iris
 from threadpoolctl import threadpool_limits
 
-from sklearn_ae import AutoencoderTransformer, Corruption, GaussianNoise
+from sklearn_ae import AutoencoderTransformer, CodePenalty, Corruption, GaussianNoise
 from sklearn_ae._code import Code
 from sklearn_ae._draws import CODES, INPUTS, TILE, Draws
 from sklearn_ae._losses import SquaredError
@@ -79,19 +79,21 @@ class Noisy(Code):
         return np.add(encoded, drawn, out=out), None
 
 
-class Penalised(Code):
-    """The mean square of each unit should be 1, rows should be short, all at once."""
+class UnitSquares(CodePenalty):
+    """The mean square of each unit should be 1."""
 
-    penalises = True
+    def statistic(self, codes):
+        return codes**2
 
-    def statistic(self, encoded):
-        return encoded**2
-
-    def penalty(self, mean):
+    def value(self, mean):
         return float(((mean - 1) ** 2).sum())
 
-    def penalty_gradient(self, encoded, mean):
-        return 4 * (mean - 1) * encoded
+    def gradient(self, codes, mean):
+        return 4 * (mean - 1) * codes
+
+
+class Short(Code):
+    """Codes should be short, and have a penalty besides, as tests have it."""
 
     def forward(self, encoded, drawn, out):
         return encoded, np.abs(encoded).sum(axis=1)
@@ -128,10 +130,12 @@ def make_objective(code=None, *, n_features=5, **options):
     model = Model(network, SquaredError(), units, code)
     rng = np.random.RandomState(0)
     theta = rng.normal(scale=0.5, size=network.n_parameters)
+    if isinstance(code, Short | Halved):
+        options["code_penalties"] = [UnitSquares()]
     return Objective(model, ElasticNet(), np.float64, **options), theta
 
 
-@pytest.mark.parametrize("code", [Code(), Noisy(), Penalised()], ids=["-", "n", "p"])
+@pytest.mark.parametrize("code", [Code(), Noisy(), Short()], ids=["-", "n", "p"])
 @pytest.mark.parametrize("noise", [None, GaussianNoise(0.5)])
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 @pytest.mark.parametrize("block_rows", [7, 1024, 2500, 0])
@@ -151,7 +155,7 @@ def test_a_pass_does_not_depend_on_blocks_and_threads(
     assert_allclose(part_gradient, gradient, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("code", [Noisy(), Penalised(), Halved()], ids=repr)
+@pytest.mark.parametrize("code", [Noisy(), Short(), Halved()], ids=repr)
 @pytest.mark.parametrize("block_rows", [0, 5])
 @pytest.mark.parametrize("weighted", [False, True])
 def test_gradient_with_a_code(code, block_rows, weighted):
@@ -161,23 +165,28 @@ def test_gradient_with_a_code(code, block_rows, weighted):
     objective, theta = make_objective(code, block_rows=block_rows)
     value, _ = objective.value_and_gradient(theta, rows)
     assert_allclose(objective.value(theta, rows), value, rtol=1e-12)
+    assert_allclose(objective.mean_loss(theta, rows), value, rtol=1e-12)
     assert relative_error(objective, theta, rows) < 1e-6
 
 
-def test_validation_measures_no_penalty_but_what_codes_cost():
+def test_validation_measures_what_codes_cost_but_not_weights():
     rows = Rows(np.random.RandomState(1).normal(size=(30, 5)))
-    objective, theta = make_objective(Penalised())
+    objective, theta = make_objective(Short())
+    objective.penalty = ElasticNet(0.1)
     views, model = objective.model.network.views(theta), objective.model
     encoded = model.encode(views, rows.array())
     loss = np.square(model.raw(views, rows.array()) - rows.array()).mean()
     cost = np.abs(encoded).sum() / rows.array().size
+    cost += ((np.square(encoded).mean(axis=0) - 1) ** 2).sum()
     assert_allclose(objective.mean_loss(theta, rows), loss + cost)
-    penalty = ((np.square(encoded).mean(axis=0) - 1) ** 2).sum()
-    assert_allclose(objective.value(theta, rows), loss + cost + penalty)
+    weights = theta[: model.network.n_weights]
+    assert_allclose(
+        objective.value(theta, rows), loss + cost + 0.05 * (weights @ weights)
+    )
 
 
 @pytest.mark.parametrize("n_rows", [10, 2000])
-@pytest.mark.parametrize("code", [Noisy(), Penalised()], ids=["n", "p"])
+@pytest.mark.parametrize("code", [Noisy(), Short()], ids=["n", "p"])
 def test_minibatches_do_not_depend_on_blocks(code, n_rows):
     rng = np.random.RandomState(1)
     rows = Rows(rng.normal(size=(n_rows, 5)), rng.uniform(0.1, 3, size=n_rows))
@@ -185,8 +194,6 @@ def test_minibatches_do_not_depend_on_blocks(code, n_rows):
     for block_rows in (0, 7):
         options = {"corruption": GaussianNoise(0.5), "block_rows": block_rows}
         objective, theta = make_objective(code, **options)
-        if code.penalises:
-            objective.corruption = None
         values = [fun(theta)[0] for fun, _ in objective.minibatches(rows, n_rows // 2)]
         results.append(values)
     assert_allclose(results[0], results[1], rtol=1e-12)

@@ -121,65 +121,6 @@ def test_corruptions():
         assert_allclose(fits[0].transform(IRIS), fits[1].transform(IRIS), rtol=1e-9)
 
 
-class L1Sparsity(Code):
-    """The mean of absolute values of codes is small."""
-
-    penalises = True
-    strength = 0.1
-
-    def statistic(self, encoded):
-        return np.abs(encoded)
-
-    def penalty(self, mean):
-        return self.strength * float(mean.sum())
-
-    def penalty_gradient(self, encoded, mean):
-        return self.strength * np.sign(encoded)
-
-
-class KLSparsity(Code):
-    """The mean activation of each unit, of which there is a running mean, is given."""
-
-    penalises = True
-    target, strength, memory = 0.05, 1.0, 0.9
-
-    def check(self, choices):
-        if choices.code_activation != "logistic":
-            raise ValueError("KLSparsity needs code_activation='logistic'.")
-
-    def statistic(self, encoded):
-        return encoded
-
-    def running_mean(self, mean, before):
-        if before is None:
-            return mean
-        return self.memory * before + (1 - self.memory) * mean
-
-    def penalty(self, mean):
-        p, q = self.target, np.clip(mean, 1e-6, 1 - 1e-6)
-        kl = p * np.log(p / q) + (1 - p) * np.log((1 - p) / (1 - q))
-        return self.strength * float(kl.sum())
-
-    def penalty_gradient(self, encoded, mean):
-        p, q = self.target, np.clip(mean, 1e-6, 1 - 1e-6)
-        return np.broadcast_to(
-            self.strength * ((1 - p) / (1 - q) - p / q), encoded.shape
-        )
-
-
-class Positive(KLSparsity):
-    """The same for squares of what the encoder returns, so that no sign matters."""
-
-    target = 0.5
-
-    def statistic(self, encoded):
-        return encoded**2 / (1 + encoded**2)
-
-    def penalty_gradient(self, encoded, mean):
-        slope = 2 * encoded / (1 + encoded**2) ** 2
-        return slope * super().penalty_gradient(encoded, mean)
-
-
 class Ordered(Code):
     """Codes are cut off at one, two and three numbers."""
 
@@ -227,7 +168,7 @@ class Gaussian(Code):
         out[:, 3:] += self.beta * share * (np.exp(log_variance) - 1) / 2
 
 
-@pytest.mark.parametrize("code", [L1Sparsity, Positive, Ordered, Gaussian])
+@pytest.mark.parametrize("code", [Ordered, Gaussian])
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("block_rows", [0, 7])
 def test_gradients_of_codes(code, weighted, block_rows):
@@ -242,14 +183,6 @@ def test_gradients_of_codes(code, weighted, block_rows):
     if not code.draws:
         expected = objective.value_and_gradient(theta, rows)
         assert_allclose(fun(theta)[0], expected[0])
-
-
-class Sparse(AutoencoderTransformer):
-    """An estimator of its own, with its code."""
-
-    @property
-    def _code(self):
-        return KLSparsity()
 
 
 class Nested(AutoencoderTransformer):
@@ -268,39 +201,6 @@ class Variational(AutoencoderTransformer):
     @property
     def _code(self):
         return Gaussian(self.beta)
-
-
-@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
-def test_sparse_codes(solver):
-    params = {"code_activation": "logistic", "linear_path": False, "max_iter": 150}
-    params |= quick | {"solver": solver, "early_stopping": False}
-    codes = Sparse(20, **params).fit(DIGITS).transform(DIGITS)
-    assert_allclose(codes.mean(axis=0), 0.05, atol=0.02)
-    assert np.mean(codes < 0.05) > 0.65
-
-
-def recorded(given):
-    def running_mean(self, mean, before):
-        given.append(before)
-        return mean
-
-    return running_mean
-
-
-def test_the_running_mean_goes_on(monkeypatch):
-    """In minibatches, and from one call of partial_fit to the next."""
-    params = {"code_activation": "logistic", "linear_path": False, "batch_size": 50}
-    estimator = Sparse(5, **params, **quick)
-    means = []
-    for rows in np.array_split(DIGITS, 4):
-        before = estimator._fitted.progress["code_mean"] if means else None
-        given = []
-        with monkeypatch.context() as patched:
-            patched.setattr(KLSparsity, "running_mean", recorded(given))
-            estimator.partial_fit(rows)
-        assert_array_equal(given[0], before)
-        means.append(estimator._fitted.progress["code_mean"])
-    assert all(mean.shape == (5,) for mean in means)
 
 
 def test_ordered_codes():
@@ -333,8 +233,6 @@ def test_variational_codes():
 
 
 def test_codes_go_with_what_else_is_chosen():
-    with pytest.raises(ValueError, match="needs code_activation='logistic'"):
-        Sparse(2).fit(IRIS)
     for kind in (Nested, Variational):
         estimator = kind(3, hidden_layer_sizes=(), max_iter=2, random_state=0).fit(IRIS)
         assert estimator.solver_ == "adam"
