@@ -4,14 +4,22 @@
 - `AutoencoderOutlierDetector`: outliers, with a threshold, p-values and reasons;
 - `hidden_cells_score`, `one_standard_error`: a score and a rule for a search over
   the size of the code;
-- `Adam`, `SGD`, `LBFGS`, `Huber`, `GaussianNoise`, `Dense`: objects where the name or
-  number that a parameter takes is not enough;
+- `Adam`, `SGD`, `LBFGS`, `Huber`, `Dense`: objects where the name or number that a
+  parameter takes is not enough;
+- `GaussianNoise`, `MaskingNoise`, `SaltAndPepperNoise`, `FunctionNoise`: what a
+  denoising autoencoder removes;
 - `KLSparsity`, `L1Sparsity`: penalties that make codes sparse;
 - `Solver`, `Loss`, `Corruption`, `CodePenalty`, `Layer`: the bases of your own.
 """
 
 from ._code_penalties import CodePenalty, KLSparsity, L1Sparsity
-from ._corruption import Corruption, GaussianNoise
+from ._corruption import (
+    Corruption,
+    FunctionNoise,
+    GaussianNoise,
+    MaskingNoise,
+    SaltAndPepperNoise,
+)
 from ._layers import Dense, Layer
 from ._lbfgs import LBFGS
 from ._losses import Huber, Loss
@@ -30,6 +38,7 @@ __all__ = [
     "CodePenalty",
     "Corruption",
     "Dense",
+    "FunctionNoise",
     "GaussianNoise",
     "Huber",
     "KLSparsity",
@@ -37,7 +46,9 @@ __all__ = [
     "LBFGS",
     "Layer",
     "Loss",
+    "MaskingNoise",
     "SGD",
+    "SaltAndPepperNoise",
     "Solver",
     "hidden_cells_score",
     "one_standard_error",

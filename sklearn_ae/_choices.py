@@ -16,7 +16,7 @@ from ._activations import ACTIVATIONS
 from ._code import Code
 from ._code_penalties import CodePenalty, KLSparsity, L1Sparsity
 from ._compat import Interval, InvalidParameterError, RealNotInt, StrOptions
-from ._corruption import Corruption, GaussianNoise
+from ._corruption import Corruption, GaussianNoise, MaskingNoise, SaltAndPepperNoise
 from ._layers import Dense, Layer
 from ._lbfgs import LBFGS
 from ._linear import principal_axes
@@ -58,8 +58,12 @@ ARCHITECTURE += ["code"]
 SOLVERS: dict[str, type[Solver]] = {"lbfgs": LBFGS, "adam": Adam, "sgd": SGD}
 
 # What a name or a number becomes where it is not enough.
-OPTIONS: dict = {"loss": [Huber], "noise": [GaussianNoise], "solver": SOLVERS.values()}
-OPTIONS["code_penalty"] = [KLSparsity, L1Sparsity]
+OPTIONS: dict = {
+    "loss": [Huber],
+    "noise": [GaussianNoise, MaskingNoise, SaltAndPepperNoise],
+    "code_penalty": [KLSparsity, L1Sparsity],
+    "solver": SOLVERS.values(),
+}
 
 # What other libraries call it.
 SYNONYMS = {

@@ -1,11 +1,21 @@
 """What the network's input goes through while it is trained."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from copy import copy
+from dataclasses import MISSING, dataclass
 from math import inf, log
+from numbers import Real
+from typing import Any
 
 import numpy as np
 
+from ._compat import Interval
 from ._options import NOT_NEGATIVE, POSITIVE, Option, parameter
+
+# What `bind` reads at a time, in cells.
+BLOCK_CELLS = 2**20
+
+FRACTION = Interval(Real, 0, 1, closed="both")
 
 
 class Corruption(Option):
@@ -87,7 +97,10 @@ class GaussianNoise(Corruption):
     A network that has to undo noise of standard deviation s learns to return the mean
     of the data within about s of its input (Alain & Bengio 2014, "What regularized
     auto-encoders learn from the data-generating distribution", theorem 1). With a range
-    of deviations it learns that at all these distances.
+    of deviations it learns that at all these distances. For small s, what is minimised
+    is the loss plus s squared times that of the Jacobian of the reconstruction (theorem
+    1 there): a little noise *is* the contractive autoencoder (Rifai et al. 2011), but
+    for the penalty being on the whole reconstruction and not on the encoder alone.
 
     Parameters
     ----------
@@ -129,3 +142,124 @@ class GaussianNoise(Corruption):
             out *= deviation.astype(out.dtype)
         out += X
         return out
+
+
+@dataclass(repr=False, eq=False)
+class MaskingNoise(Corruption):
+    """Some cells become the mean of their feature, as if nothing were known of them.
+
+    The network learns to tell them from the others (Vincent et al. 2010, "Stacked
+    denoising autoencoders", section 3.3). With ``scaling=None`` they become 0.
+
+    Parameters
+    ----------
+    fraction : float in [0, 1], default=0.3
+        The probability with which each cell does.
+    """
+
+    fraction: float = parameter(0.3, FRACTION)
+
+    def changes(self):
+        return self.fraction > 0
+
+    def apply(self, X, rng, out):
+        return np.multiply(X, _uniform(rng, X.shape) >= self.fraction, out=out)
+
+
+@dataclass(repr=False, eq=False)
+class SaltAndPepperNoise(Corruption):
+    """Some cells become the least or the greatest value that their feature has.
+
+    Vincent et al. (2010), "Stacked denoising autoencoders", section 3.3. The values are
+    those of the training rows; in `partial_fit`, of the rows of the call.
+
+    Parameters
+    ----------
+    fraction : float in [0, 1], default=0.3
+        The probability with which each cell does, half of it for each of the two.
+    """
+
+    fraction: float = parameter(0.3, FRACTION)
+
+    _ends: Any = None
+
+    def changes(self):
+        return self.fraction > 0
+
+    def bind(self, scaling, rows):
+        least, greatest = inf, -inf
+        for X, _ in rows.blocks(max(1, BLOCK_CELLS // rows.n_features)):
+            least = np.minimum(least, X.min(axis=0))
+            greatest = np.maximum(greatest, X.max(axis=0))
+        bound = copy(self)
+        bound._ends = scaling.apply(np.vstack([least, greatest]))
+        return bound
+
+    def apply(self, X, rng, out):
+        least, greatest = self._ends
+        drawn = _uniform(rng, X.shape)
+        np.copyto(out, X)
+        np.copyto(out, least, where=drawn < self.fraction / 2)
+        np.copyto(out, greatest, where=drawn >= 1 - self.fraction / 2)
+        return out
+
+
+@dataclass(repr=False, eq=False)
+class FunctionNoise(Corruption):
+    """Whatever a function makes of rows: a blur, a shift, gaps that come in blocks.
+
+    Parameters
+    ----------
+    func : callable(X, random_state) -> ndarray
+        Gets some rows in the units of the data, which it may overwrite, and a
+        :class:`numpy.random.Generator`, which is all that it may draw from; returns as
+        many rows with as many features. It sees blocks of rows, of any number, and has
+        to treat each row by itself. To pickle an estimator with one it has to be
+        defined in a module: a lambda cannot be.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn_ae import AutoencoderTransformer, FunctionNoise
+    >>> def hide_a_row_of_pixels(X, random_state):
+    ...     images = X.reshape(-1, 8, 8)
+    ...     images[np.arange(len(X)), random_state.integers(8, size=len(X))] = 0
+    ...     return X
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> noise = FunctionNoise(hide_a_row_of_pixels)
+    >>> denoiser = AutoencoderTransformer(32, noise=noise, random_state=0).fit(X[:1500])
+    >>> hidden = hide_a_row_of_pixels(X[1500:].copy(), np.random.default_rng(0))
+    >>> for rows in (hidden, denoiser.reconstruct(hidden)):
+    ...     print(round(np.square(rows - X[1500:]).mean()))
+    8
+    1
+    """
+
+    func: Callable = parameter(MISSING, callable)
+
+    _scaling: Any = None
+
+    def bind(self, scaling, rows):
+        bound = copy(self)
+        bound._scaling = scaling
+        return bound
+
+    def apply(self, X, rng, out):
+        rows = np.array(self._scaling.invert(X))
+        # The change is what is added, so that no change changes no bit.
+        before = self._scaling.apply(rows.copy())
+        changed = self.func(rows, rng)
+        if np.shape(changed) != X.shape:
+            raise ValueError(
+                "func of FunctionNoise must return rows in the shape of those it gets, "
+                f"{X.shape} here, got {np.shape(changed)}: {changed!r}."
+            )
+        after = self._scaling.apply(np.asarray(changed, X.dtype))
+        np.subtract(after, before, out=out)
+        return np.add(out, X, out=out)
+
+
+def _uniform(rng, shape):
+    """Return numbers in [0, 1), the same whatever the dtype of the data."""
+    return rng.random(shape, dtype=np.float32)

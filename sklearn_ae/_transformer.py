@@ -100,6 +100,8 @@ class AutoencoderTransformer(BaseAutoencoder):
           ``GaussianNoise(number)``; 0 is none;
         - "auto": ``GaussianNoise(low=0.1, high=1)`` with 64 rows or more, and always
           in `partial_fit`; none for "svd";
+        - ``MaskingNoise(fraction)``, ``SaltAndPepperNoise(fraction)``, or
+          ``FunctionNoise(func)`` for a function of your own, in the units of X;
         - an object like :class:`Corruption`.
 
         With noise, losses in training are those of noisy input, and `n_components`

@@ -1,13 +1,25 @@
+import pickle
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
+from sklearn.datasets import load_digits, load_iris
+from sklearn.decomposition import PCA
 
 from sklearn_ae import (
     AutoencoderOutlierDetector,
     AutoencoderTransformer,
     Corruption,
+    FunctionNoise,
     GaussianNoise,
+    MaskingNoise,
+    SaltAndPepperNoise,
 )
+from sklearn_ae._rows import Rows
+from sklearn_ae._scaling import fit_scaling
+
+DIGITS, IRIS = load_digits().data, load_iris().data
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -152,3 +164,177 @@ def test_what_auto_means_is_nobodys_to_change():
     detector.noise_.high = 7.0
     fresh = AutoencoderOutlierDetector(random_state=0, max_iter=2).fit(X)
     assert fresh.noise_ == GaussianNoise(low=0.1, high=1.0)
+
+
+def blur(X, random_state):
+    images = np.pad(X.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    windows = np.lib.stride_tricks.sliding_window_view(images, (3, 3), axis=(1, 2))
+    return windows.mean(axis=(3, 4)).reshape(len(X), -1)
+
+
+def shuffle_columns(X, random_state):
+    """Overwrites what it gets, and draws."""
+    X[:, ::2] += random_state.normal(size=(len(X), 32))
+    return X
+
+
+KINDS = {
+    "number": 0.6,
+    "masking": MaskingNoise(0.3),
+    "salt": SaltAndPepperNoise(0.3),
+    "function": FunctionNoise(blur),
+    "drawing": FunctionNoise(shuffle_columns),
+}
+
+
+def corrupted(noise, X, scaling="global", seed=0):
+    """Return rows of the user's as a corruption leaves them."""
+    noise = GaussianNoise(noise) if isinstance(noise, float) else noise
+    rows = Rows(X)
+    _, scaling = fit_scaling(rows, scaling)
+    scaled = scaling.apply(X).copy()
+    scaled.setflags(write=False)
+    bound, out = noise.bind(scaling, rows), np.full_like(X, np.nan)
+    bound.apply(scaled, np.random.default_rng(seed), out)
+    return scaling.invert(out)
+
+
+@pytest.mark.parametrize("scaling", ["global", "per_feature", None])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_masked_cells_are_means(scaling, dtype):
+    X = np.random.RandomState(0).normal([5, -300], [1, 20], size=(4000, 2))
+    X = X.astype(dtype)
+    noisy = corrupted(MaskingNoise(0.25), X, scaling)
+    value = 0 if scaling is None else X.mean(axis=0)
+    masked = np.isclose(noisy, np.broadcast_to(value, X.shape), rtol=1e-4)
+    assert_allclose(masked.mean(axis=0), 0.25, atol=0.03)
+    assert_allclose(noisy[~masked], X[~masked], rtol=1e-4)
+    same = corrupted(MaskingNoise(0.25), X.astype(np.float64), scaling)
+    assert_allclose(noisy, same, rtol=1e-4)
+    assert_allclose(
+        corrupted(MaskingNoise(1.0), X, scaling), np.full_like(X, value), rtol=1e-4
+    )
+
+
+@pytest.mark.parametrize("scaling", ["global", "per_feature", None])
+def test_salt_and_pepper_are_the_ends_of_each_feature(scaling):
+    X = np.random.RandomState(0).normal([5, -300], [1, 20], size=(4000, 2))
+    noisy = corrupted(SaltAndPepperNoise(0.5), X, scaling)
+    salt = np.isclose(noisy, X.max(axis=0), rtol=1e-12)
+    pepper = np.isclose(noisy, X.min(axis=0), rtol=1e-12)
+    assert_allclose(salt.mean(axis=0), 0.25, atol=0.03)
+    assert_allclose(pepper.mean(axis=0), 0.25, atol=0.03)
+    rest = ~(salt | pepper)
+    assert_allclose(noisy[rest], X[rest], rtol=1e-9)
+
+
+def test_a_function_sees_the_units_of_the_data():
+    seen = []
+
+    def doubled(X, random_state):
+        seen.append(X.copy())
+        X *= 2
+        return X
+
+    assert_allclose(corrupted(FunctionNoise(doubled), DIGITS), 2 * DIGITS, atol=1e-9)
+    assert_allclose(seen[0], DIGITS, atol=1e-12)
+    drawn = [corrupted(FunctionNoise(shuffle_columns), DIGITS, seed=s) for s in (0, 1)]
+    assert np.abs(drawn[0] - drawn[1])[:, ::2].min() > 0
+    assert_allclose(drawn[0][:, 1::2], DIGITS[:, 1::2], atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [AutoencoderTransformer, AutoencoderOutlierDetector])
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_no_noise_changes_no_bit(kind, solver, dtype):
+    """Of strength 0, or a function that returns what it gets."""
+    X = 100 + IRIS.astype(dtype)
+    params = {"max_iter": 5, "solver": solver, "random_state": 0, "n_components": 2}
+    plain = kind(noise=None, alpha=0.0, **params).fit(X)
+    for noise in (
+        0,
+        MaskingNoise(0),
+        SaltAndPepperNoise(0.0),
+        GaussianNoise(0),
+        FunctionNoise(lambda X, random_state: X),
+    ):
+        fit = kind(noise=noise, alpha=0.0, **params).fit(X)
+        assert_array_equal(fit._fitted.theta, plain._fitted.theta)
+
+
+@pytest.mark.parametrize("noise", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("solver", ["adam", "sgd", "lbfgs"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_every_noise_with_every_solver(noise, solver):
+    weights = np.random.RandomState(0).uniform(0.5, 2, size=len(DIGITS))
+    params = {"max_iter": 30, "solver": solver, "random_state": 0}
+    for X in (DIGITS, DIGITS.astype(np.float32)):
+        fit = AutoencoderTransformer(32, noise=noise, **params)
+        fit.fit(X, sample_weight=weights)
+        assert fit.transform(X).dtype == X.dtype
+        again = clone(fit).fit(X, sample_weight=weights)
+        assert_array_equal(fit._fitted.theta, again._fitted.theta)
+        noisy = corrupted(noise, X)
+        before, after = (
+            np.square(A - X).mean() for A in (noisy, fit.reconstruct(noisy))
+        )
+        # A twentieth of the pixels' variance is what the drawing function changes.
+        assert after < before or noise is KINDS["drawing"]
+
+
+@pytest.mark.parametrize("noise", KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize("kind", [AutoencoderTransformer, AutoencoderOutlierDetector])
+def test_every_noise_in_passes(noise, kind):
+    estimator = kind(16, noise=noise, random_state=0)
+    for _ in range(3):
+        for rows in np.array_split(DIGITS, 3):
+            estimator.partial_fit(rows)
+    error = np.square(estimator.reconstruct(corrupted(noise, DIGITS)) - DIGITS).mean()
+    assert error < 0.7 * DIGITS.var(axis=0).mean()
+    restored = pickle.loads(pickle.dumps(estimator))
+    assert_array_equal(restored.transform(DIGITS), estimator.transform(DIGITS))
+    restored.partial_fit(DIGITS)
+
+
+@pytest.mark.parametrize("name", sorted(set(KINDS) - {"drawing"}))
+def test_digits_lose_their_noise(name):
+    """At least 1 dB better than PCA at its best size, and than leaving them alone."""
+    train, test = DIGITS[:1300], DIGITS[1300:]
+    noise, params = KINDS[name], {"random_state": 0, "max_iter": 100}
+    denoiser = AutoencoderTransformer(noise=noise, **params).fit(train)
+    noisy = corrupted(noise, test)
+    results = [noisy]
+    for n in range(4, 64, 4):
+        pca = PCA(n).fit(train)
+        results.append(pca.inverse_transform(pca.transform(noisy)))
+    best = min(np.square(result - test).mean() for result in results)
+    ours = np.square(denoiser.reconstruct(noisy) - test).mean()
+    assert 10 * np.log10(best / ours) > 1
+
+
+@pytest.mark.parametrize(
+    ("noise", "message"),
+    [
+        (MaskingNoise(1.5), "'fraction' parameter of MaskingNoise"),
+        (SaltAndPepperNoise(-0.1), "'fraction' parameter of SaltAndPepperNoise"),
+        (FunctionNoise("blur"), "'func' parameter of FunctionNoise"),
+        (FunctionNoise(lambda X, rng: None), r"func .* must return rows in the shape"),
+        (FunctionNoise(lambda X, rng: X[:, :2]), r"\(2, 4\) here, got \(2, 2\)"),
+        (FunctionNoise(lambda X, rng: X * np.nan), "must write finite numbers"),
+        (FunctionNoise(lambda X: X), "takes 1 positional argument"),
+    ],
+)
+def test_bad_objects(noise, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        AutoencoderTransformer(2, noise=noise).fit(IRIS)
+
+
+@pytest.mark.parametrize("noise", KINDS.values(), ids=KINDS)
+def test_nothing_is_left_in_what_the_user_made(noise):
+    estimator = AutoencoderTransformer(2, noise=noise, max_iter=2, random_state=0)
+    before = dict(vars(noise)) if not isinstance(noise, float) else {}
+    X = DIGITS.copy()
+    estimator.fit(X)
+    assert isinstance(noise, float) or vars(noise) == before == vars(estimator.noise_)
+    assert_array_equal(X, DIGITS)

@@ -17,7 +17,7 @@ from scipy.sparse import csr_array
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 
-from sklearn_ae import AutoencoderTransformer, Corruption, Layer, _input
+from sklearn_ae import AutoencoderTransformer, Layer, _input
 from sklearn_ae._code import Code
 from sklearn_ae._fitting import Fitted
 from sklearn_ae._losses import SquaredError
@@ -50,75 +50,6 @@ def some_rows(kind=Rows, n_rows=40, weighted=True):
     rng = np.random.RandomState(1)
     weights = rng.uniform(0.5, 2, size=n_rows) if weighted else None
     return kind(rng.normal(size=(n_rows, 5)), weights)
-
-
-@dataclass(repr=False, eq=False)
-class Masking(Corruption):
-    """Some cells become the mean of their feature."""
-
-    fraction: float = 0.3
-
-    def changes(self):
-        return self.fraction > 0
-
-    def apply(self, X, rng, out):
-        return np.multiply(X, rng.uniform(size=X.shape) >= self.fraction, out=out)
-
-
-@dataclass(repr=False, eq=False)
-class SaltAndPepper(Corruption):
-    """Some cells become the least or the greatest value of their feature."""
-
-    fraction: float = 0.3
-    ends: tuple | None = None
-
-    def bind(self, scaling, rows):
-        blocks = [X for X, _ in rows.blocks(100)]
-        least = np.min([X.min(axis=0) for X in blocks], axis=0)
-        greatest = np.max([X.max(axis=0) for X in blocks], axis=0)
-        return replace(self, ends=(scaling.apply(least), scaling.apply(greatest)))
-
-    def apply(self, X, rng, out):
-        u = rng.uniform(size=X.shape)
-        least, greatest = self.ends
-        out[...] = np.where(u < self.fraction / 2, least, X)
-        return np.copyto(out, greatest, where=u > 1 - self.fraction / 2)
-
-
-@dataclass(repr=False, eq=False)
-class FunctionNoise(Corruption):
-    """What a function of the user's makes of rows in the user's units."""
-
-    func: object = None
-    scaling: object = None
-
-    def bind(self, scaling, rows):
-        return replace(self, scaling=scaling)
-
-    def apply(self, X, rng, out):
-        return self.scaling.apply(self.func(self.scaling.invert(X), rng))
-
-
-def test_corruptions():
-    plain = AutoencoderTransformer(10, max_iter=20, **quick).fit(DIGITS)
-    scaling, corrupted = plain._fitted.scaling, np.empty_like(DIGITS)
-    for noise in (Masking(), SaltAndPepper()):
-        fit = AutoencoderTransformer(10, noise=noise, max_iter=20, **quick).fit(DIGITS)
-        bound, rng = noise.bind(scaling, Rows(DIGITS)), np.random.default_rng(0)
-        bound.apply(scaling.apply(DIGITS), rng, corrupted)
-        X = scaling.invert(corrupted)
-        errors = [np.square(e.reconstruct(X) - DIGITS).mean() for e in (fit, plain)]
-        assert errors[0] < 0.9 * errors[1]
-    assert (
-        AutoencoderTransformer(3, noise=Masking(0.0), **quick).fit(IRIS).noise_ is None
-    )
-    same = FunctionNoise(lambda X, rng: X)
-    for solver in ("adam", "lbfgs"):
-        params = quick | {"solver": solver, "max_iter": 5}
-        fits = [
-            AutoencoderTransformer(2, noise=n, **params).fit(IRIS) for n in (same, None)
-        ]
-        assert_allclose(fits[0].transform(IRIS), fits[1].transform(IRIS), rtol=1e-9)
 
 
 class Ordered(Code):
