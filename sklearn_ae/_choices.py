@@ -11,6 +11,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from sklearn.utils import check_array
 
 from ._activations import ACTIVATIONS
 from ._code import Code
@@ -20,7 +21,7 @@ from ._corruption import Corruption, GaussianNoise, MaskingNoise, SaltAndPepperN
 from ._layers import Dense, Layer
 from ._lbfgs import LBFGS
 from ._linear import principal_axes
-from ._losses import LOSSES, Huber, Loss, SquaredError, as_loss
+from ._losses import LOSSES, Huber, Loss, SquaredError, WeightedLoss, as_loss
 from ._model import Model
 from ._network import Network
 from ._options import AT_LEAST_1, NOT_NEGATIVE, POSITIVE, Option, Parameters, parameter
@@ -107,6 +108,7 @@ class AutoencoderParameters(Parameters):
     code_activation: str = parameter("identity", one_of(*ACTIVATIONS))
     output_activation: str = parameter("auto", one_of("auto", "exp", *ACTIVATIONS))
     loss: str | Loss = parameter("squared_error", one_of(*LOSSES), Loss)
+    feature_weight: Any = parameter(None, "array-like", dict, None)
     noise: Noise = parameter(None, NOT_NEGATIVE, one_of("auto"), Corruption, None)
     code_penalty: CodePenalties = parameter(None, CodePenalty, list, tuple, None)
     alpha: float | str = parameter(0.0, NOT_NEGATIVE, one_of("auto"))
@@ -206,6 +208,8 @@ class Choices(AutoencoderParameters, Stored):
         None without hidden layers.
     linear_path : bool
         Whether there is one, if the layers can have it.
+    feature_weight : ndarray of shape (n_features,) or None
+        With the mean 1; None also where all are the same.
     noise : Corruption or None
         None also where its strength is 0.
     code_penalty : tuple of CodePenalty
@@ -253,6 +257,8 @@ class Choices(AutoencoderParameters, Stored):
         """Return the autoencoder for data with this scaling."""
         loss, output = as_loss(self.loss), self.network.decoder.activations[-1]
         units = Units.of(scaling, loss, bounded_output=output.name != "identity")
+        if self.feature_weight is not None:
+            loss = WeightedLoss(loss, self.feature_weight)
         return Model(self.network, loss, units, self.code or Code())
 
     @property
@@ -265,6 +271,7 @@ class Choices(AutoencoderParameters, Stored):
             and self.code is None
             and not self.code_penalty
             and type(as_loss(self.loss)) is SquaredError
+            and self.feature_weight is None
             and (self.alpha == 0 or (self.l1_ratio == 0 and not sizes))
         )
 
@@ -313,6 +320,7 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
         linear_path=bool(params.linear_path and sizes and activation != "identity"),
         output_activation=_output_activation(params),
         loss=deepcopy(params.loss),
+        feature_weight=_feature_weight(params, rows),
         noise=noise,
         code_penalty=code_penalty,
         alpha=_alpha(params, noise, n_rows * rows.n_features),
@@ -391,6 +399,43 @@ def _noise(params, n_rows):
             f"that without noise. Got noise={params.noise!r}."
         )
     return deepcopy(noise)
+
+
+def _feature_weight(params, rows):
+    weight = params.feature_weight
+    if weight is None:
+        return None
+    if not as_loss(params.loss).goes_by_cells:
+        raise ValueError(
+            f"feature_weight must be None with loss={params.loss!r}, which takes "
+            "features together and does not define value_and_gradient."
+        )
+    names = [*weight.keys()] if hasattr(weight, "keys") else []
+    if isinstance(weight, dict) or any(isinstance(name, str) for name in names):
+        weight = _by_name(weight, getattr(params, "feature_names_in_", None))
+    weight = check_array(weight, ensure_2d=False, input_name="feature_weight")
+    if weight.shape != (rows.n_features,) or weight.min() < 0 or weight.max() == 0:
+        raise ValueError(
+            "feature_weight must have a number for each of the n_features="
+            f"{rows.n_features} features, none negative and not all 0, or be a dict of "
+            f"such by their names, got {params.feature_weight!r}."
+        )
+    if (weight == weight[0]).all():
+        return None
+    weight = weight / weight.max()
+    return (weight / weight.mean()).astype(rows.dtype)
+
+
+def _by_name(weights, names):
+    """Return the weights of all features; those that are not named weigh 1."""
+    unknown = [name for name in weights.keys() if names is None or name not in names]
+    if unknown:
+        known = "has none" if names is None else f"has {', '.join(names)}"
+        raise ValueError(
+            "feature_weight by name must be for names that X has as columns, got "
+            f"{', '.join(map(repr, unknown))}, but X {known}."
+        )
+    return [weights.get(name, 1.0) for name in names]
 
 
 def _code_penalty(params):
@@ -476,8 +521,8 @@ def _solver(choices, is_complete, endless):
     if solver == "svd" and not exact:
         raise ValueError(
             "solver='svd' needs a linear network (activation='identity' or "
-            "hidden_layer_sizes=()), loss='squared_error', no code_penalty, and "
-            "alpha=0 or, without "
+            "hidden_layer_sizes=()), loss='squared_error', no code_penalty or "
+            "feature_weight, and alpha=0 or, without "
             f"hidden layers, l1_ratio=0; got activation={choices.activation!r}, "
             f"hidden_layer_sizes={choices.hidden_layer_sizes!r}, loss="
             f"{choices.loss!r}, alpha={choices.alpha}, l1_ratio={choices.l1_ratio}."

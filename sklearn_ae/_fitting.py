@@ -12,6 +12,7 @@ from ._choices import Choices, choose
 from ._corruption import Corruption
 from ._draws import Draws
 from ._linear import principal_axes, write_linear_solution, write_linear_start
+from ._model import check_loss
 from ._objective import Objective, objective_block_length
 from ._options import tried
 from ._penalties import ElasticNet
@@ -139,7 +140,7 @@ def _prepare(params, rows, aside, rng, n_rows, before=None):
     fitted = _start(params, rows, rng, n_rows, before, aside is not None)
     choices = fitted.choices
     if not isinstance(choices.loss, str):
-        fitted.model.check_loss(rows.spread(2).array())
+        check_loss(choices.loss, fitted.model.targets(rows.spread(2).array()))
     training = rows
     if choices.validation_fraction:
         training, aside = rows.hold_out(choices.validation_fraction, rng)

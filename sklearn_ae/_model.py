@@ -145,20 +145,21 @@ class Model:
         """Return what raw outputs are compared with: read-only, as it may be X."""
         return read_only(self.units.targets.apply(X))
 
-    def check_loss(self, X):
-        """Raise ValueError if the loss does not return one number for each cell."""
-        args = self.targets(X), read_only(np.zeros_like(X))
-        cells = "elementwise" if type(self.loss).cells is Loss.cells else "cells"
-        for name, n_args in ((cells, 2), ("gradient", 2), ("saturated", 1)):
-            shape = np.shape(tried(self.loss, name, *args[:n_args]))
-            if shape != X.shape:
-                raise ValueError(
-                    f"{name} of {self.loss} must return an array of the shape of what "
-                    f"it gets, {X.shape} when tried with a few rows, got {shape}."
-                )
-
     def _raw_of_codes(self, views, codes):
         return self.network.decoder.forward(views[1], _clipped(codes))
+
+
+def check_loss(loss, targets):
+    """Raise ValueError if a loss does not return one number for each cell."""
+    args, shape = (targets, read_only(np.zeros_like(targets))), targets.shape
+    cells = "elementwise" if type(loss).cells is Loss.cells else "cells"
+    for name, n_args in ((cells, 2), ("gradient", 2), ("saturated", 1)):
+        got = np.shape(tried(loss, name, *args[:n_args]))
+        if got != shape:
+            raise ValueError(
+                f"{name} of {loss} must return an array of the shape of what it gets, "
+                f"{shape} when tried with a few rows, got {got}."
+            )
 
 
 def _clipped(x):

@@ -122,7 +122,7 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
         Fraction of the rows to set aside.
 
     hidden_layer_sizes, linear_path, tied_weights, code_activation, \
-output_activation, loss, code_penalty, l1_ratio, solver, batch_size, \
+output_activation, loss, feature_weight, code_penalty, l1_ratio, solver, batch_size, \
 learning_rate, learning_rate_init, tol, n_iter_no_change, warm_start, shuffle, \
 random_state, verbose :
         See :class:`AutoencoderTransformer`.

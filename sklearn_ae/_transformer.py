@@ -9,6 +9,15 @@ from ._base import BaseAutoencoder
 class AutoencoderTransformer(BaseAutoencoder):
     r"""Reduce dimensions with a neural network that learns to reproduce its input.
 
+    Five parameters matter most:
+
+    - `n_components`: how many numbers describe a row;
+    - `hidden_layer_sizes`: how much the network can learn, (64, 64) for tables;
+    - `scaling`: "per_feature" where columns have units of their own, "global" where
+      all have the same, as pixels have;
+    - `loss`: "squared_error", or another for counts, yes and no, or outliers;
+    - `noise`: what the network learns to remove, if anything.
+
     An encoder maps each row x to a code of `n_components` numbers, a decoder maps the
     code back to a reconstruction. Both are trained to make the two alike. It is to PCA
     what a curve is to a line; with linear layers it *is* PCA, and by default training
@@ -17,14 +26,14 @@ class AutoencoderTransformer(BaseAutoencoder):
     Training minimises, over all weights w and biases,
 
     .. math::
-        \frac{1}{\sum_i s_i} \sum_i s_i \, \frac{1}{d} \sum_{j=1}^d
-            \ell(t_{ij}, r_{ij}) + \alpha \left( \rho \|w\|_1
+        \frac{1}{\sum_i s_i} \sum_i s_i \, \frac{1}{\sum_j v_j} \sum_{j=1}^d
+            v_j \ell(t_{ij}, r_{ij}) + \alpha \left( \rho \|w\|_1
             + \frac{1 - \rho}{2} \|w\|_2^2 \right) + Q
 
-    with sample weights s, loss :math:`\ell`, scaled data t (see `scaling`), raw output
-    r of the network, :math:`\rho` = `l1_ratio`, and a penalty Q on the codes, if there
-    is one (`code_penalty`). The strength of the penalties depends neither on the number
-    of rows nor on the units of the data.
+    with sample weights s, feature weights v, loss :math:`\ell`, scaled data t (see
+    `scaling`), raw output r of the network, :math:`\rho` = `l1_ratio`, and a penalty Q
+    on the codes, if there is one (`code_penalty`). The strength of the penalties
+    depends neither on the number of rows nor on the units of the data.
 
     The network sees ``(X - mean_) / scale_``, so training works the same whatever the
     scale of the data, and no scaler is needed in front. Reconstructions and losses are
@@ -91,6 +100,14 @@ class AutoencoderTransformer(BaseAutoencoder):
           for X in [0, 1], as ``MinMaxScaler(clip=True)`` makes it;
         - "poisson": :math:`2 (x \log(x / \hat x) - x + \hat x)`, for X >= 0;
         - an object like :class:`Loss`.
+
+    feature_weight : array-like of shape (n_features,), dict or None, default=None
+        How much each feature counts in the loss, and in all that is made of the loss
+        (`score_samples` of this class, `score`, when to stop); only ratios matter. A
+        dict, or a Series, is by the names of the features, of which those left out
+        weigh 1. Codes still follow from all features: one of weight 0 helps to
+        reconstruct the others. None is the same for all. The detector's distances of
+        residuals and rows treat features as they are (see its `score_parts`).
 
     noise : None, float, "auto" or Corruption, default=None
         What the network's input goes through while it is trained to return what was
