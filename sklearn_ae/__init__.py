@@ -9,6 +9,8 @@
 - `GaussianNoise`, `MaskingNoise`, `SaltAndPepperNoise`, `FunctionNoise`: what a
   denoising autoencoder removes;
 - `KLSparsity`, `L1Sparsity`: penalties that make codes sparse;
+- `LossCurveDisplay`, `ReconstructionDisplay`, `WeightsDisplay`: pictures of what has
+  been fitted (with matplotlib);
 - `Solver`, `Loss`, `Corruption`, `CodePenalty`, `Layer`: the bases of your own.
 """
 
@@ -20,6 +22,7 @@ from ._corruption import (
     MaskingNoise,
     SaltAndPepperNoise,
 )
+from ._displays import LossCurveDisplay, ReconstructionDisplay, WeightsDisplay
 from ._layers import Dense, Layer
 from ._lbfgs import LBFGS
 from ._losses import Huber, Loss
@@ -46,10 +49,13 @@ __all__ = [
     "LBFGS",
     "Layer",
     "Loss",
+    "LossCurveDisplay",
     "MaskingNoise",
+    "ReconstructionDisplay",
     "SGD",
     "SaltAndPepperNoise",
     "Solver",
+    "WeightsDisplay",
     "hidden_cells_score",
     "one_standard_error",
 ]

@@ -1,6 +1,9 @@
 """What is used of scikit-learn beyond its public names, in one place to repair."""
 
 from sklearn.base import _fit_context as _fit_context
+from sklearn.utils._optional_dependencies import (
+    check_matplotlib_support as check_matplotlib_support,
+)
 from sklearn.utils._param_validation import Interval as Interval
 from sklearn.utils._param_validation import (
     InvalidParameterError as InvalidParameterError,

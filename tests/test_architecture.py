@@ -35,7 +35,7 @@ FLOORS = {
     "what is chosen, what is minimised": {"_choices", "_objective", "_scores"},
     "fitting": {"_fitting"},
     "estimator": {"_base"},
-    "public": {"_transformer", "_outlier", "_selection"},
+    "public": {"_transformer", "_outlier", "_selection", "_displays"},
     "package": {"__init__"},
 }
 
