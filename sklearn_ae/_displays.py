@@ -210,6 +210,7 @@ class ReconstructionDisplay:
         estimator,
         X,
         *,
+        name="reconstruction",
         corrupted=None,
         beside=None,
         image_shape=None,
@@ -225,6 +226,8 @@ class ReconstructionDisplay:
             Fitted.
         X : array-like of shape (n_samples, n_features)
             A few rows: each takes a column of the picture.
+        name : str, default="reconstruction"
+            What the estimator's are called.
         corrupted : array-like of shape (n_samples, n_features) or None, default=None
             The same rows with noise. It is these that are reconstructed then.
         beside : dict or None, default=None
@@ -245,12 +248,12 @@ class ReconstructionDisplay:
         rows = {"original": X}
         if corrupted is not None:
             rows["corrupted"] = corrupted
-        rows["reconstruction"] = estimator.reconstruct(given)
-        for name, other in (beside or {}).items():
+        rows[name] = estimator.reconstruct(given)
+        for label, other in (beside or {}).items():
             if hasattr(other, "inverse_transform"):
                 other = other.inverse_transform(other.transform(given))
-            rows[name] = other
-        rows = {name: np.asarray(array) for name, array in rows.items()}
+            rows[label] = other
+        rows = {label: np.asarray(array) for label, array in rows.items()}
         styles = {"image_kwargs": image_kwargs, "line_kwargs": line_kwargs}
         return cls(rows=rows, image_shape=image_shape).plot(ax, **styles)
 

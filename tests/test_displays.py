@@ -103,7 +103,7 @@ def test_reconstructions_as_images():
 
 def test_reconstructions_as_profiles():
     display = ReconstructionDisplay.from_estimator(
-        LINEAR, IRIS[:3], line_kwargs={"lw": 2, "marker": "o"}
+        LINEAR, IRIS[:3], name="linear", line_kwargs={"lw": 2, "marker": "o"}
     )
     assert display.axes_.shape == (1, 3)
     assert display.lines_.shape == (2, 3)
@@ -116,7 +116,7 @@ def test_reconstructions_as_profiles():
         assert original.get_color() != reconstruction.get_color()
         assert original.get_linewidth() == 2
     legend = display.axes_[0, 0].get_legend().get_texts()
-    assert [text.get_text() for text in legend] == ["original", "reconstruction"]
+    assert [text.get_text() for text in legend] == ["original", "linear"]
 
 
 def test_images_with_colours():
