@@ -22,7 +22,12 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer
+from sklearn_ae import (
+    AutoencoderOutlierDetector,
+    AutoencoderTransformer,
+    LossCurveDisplay,
+    ReconstructionDisplay,
+)
 
 LATENT_SIZES = [2, 4, 8, 16]
 BLUE, ORANGE, GREY = "#2f6fb3", "#e07b39", "#5f6670"
@@ -117,26 +122,24 @@ def draw_reconstructions(figure, X, y):
     chosen = test[[np.flatnonzero(labels == digit)[0] for digit in range(10)]]
     autoencoder = AutoencoderTransformer(8, random_state=0).fit(train)
     pca = PCA(8).fit(train)
-    strips = {
-        "original": chosen,
-        "autoencoder": autoencoder.reconstruct(chosen),
-        "PCA": pca.inverse_transform(pca.transform(chosen)),
-    }
     figure.suptitle("Ten unseen digits from 8 numbers each", **TITLE)
-    for axes, (label, rows) in zip(figure.subplots(3), strips.items(), strict=True):
-        if label != "original":
-            residual = ((chosen - rows) ** 2).sum()
-            r2 = 1 - residual / ((chosen - train.mean(axis=0)) ** 2).sum()
-            label += f"\nR2 {r2:.2f}"
-        # A blank column between neighbours.
-        images = np.pad(rows.reshape(-1, 8, 8), ((0, 0), (0, 0), (0, 1)))
-        axes.imshow(np.hstack(images)[:, :-1], cmap="gray_r", vmin=0, vmax=16)
-        axes.set_ylabel(label, rotation=0, ha="right", va="center", size=10)
-        axes.set(xticks=[], yticks=[])
-        axes.spines[:].set_visible(False)
-    return autoencoder, np.mean(
-        (train - pca.inverse_transform(pca.transform(train))) ** 2
+    display = ReconstructionDisplay.from_estimator(
+        autoencoder,
+        chosen,
+        name="autoencoder",
+        beside={"PCA": pca},
+        image_shape=(8, 8),
+        ax=figure.subplots(),
+        image_kwargs={"cmap": "gray_r"},
     )
+    for axes, (name, rows) in zip(
+        display.axes_[1:, 0], [*display.rows.items()][1:], strict=True
+    ):
+        residual = ((chosen - rows) ** 2).sum()
+        r2 = 1 - residual / ((chosen - train.mean(axis=0)) ** 2).sum()
+        axes.yaxis.label.set_text(f"{name}\nR2 {r2:.2f}")
+    of_pca = np.mean((train - pca.inverse_transform(pca.transform(train))) ** 2)
+    return autoencoder, of_pca
 
 
 def draw_latent_space(figure, X, y):
@@ -173,12 +176,13 @@ def draw_latent_space(figure, X, y):
 
 
 def draw_loss_curve(figure, autoencoder, pca_loss):
-    figure.suptitle("Digits, 8 numbers: training loss (mean squared error)", **TITLE)
+    figure.suptitle("Digits, 8 numbers: loss (mean squared error)", **TITLE)
     axes = figure.subplots()
-    epochs = np.arange(1, autoencoder.n_iter_ + 1)
-    axes.plot(epochs, autoencoder.loss_curve_, color=BLUE, lw=2, label="autoencoder")
-    axes.axhline(pca_loss, color=GREY, ls="--", lw=1.5, label="PCA, same size")
-    axes.set(xlabel="epoch", ylim=(0, None))
+    LossCurveDisplay.from_estimator(
+        autoencoder, ax=axes, line_kwargs={"color": BLUE, "lw": 2}
+    )
+    axes.axhline(pca_loss, color=GREY, ls=":", lw=1.5, label="PCA, same size")
+    axes.set(xlabel="epoch", ylabel="", ylim=(0, None))
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
 

@@ -98,9 +98,9 @@ class GaussianNoise(Corruption):
     of the data within about s of its input (Alain & Bengio 2014, "What regularized
     auto-encoders learn from the data-generating distribution", theorem 1). With a range
     of deviations it learns that at all these distances. For small s, what is minimised
-    is the loss plus s squared times that of the Jacobian of the reconstruction (theorem
-    1 there): a little noise *is* the contractive autoencoder (Rifai et al. 2011), but
-    for the penalty being on the whole reconstruction and not on the encoder alone.
+    is the loss plus s squared times the squared norm of the Jacobian of the
+    reconstruction (section 3 there): a little noise is nearly the contractive
+    autoencoder (Rifai et al. 2011), which penalises that of the encoder alone.
 
     Parameters
     ----------

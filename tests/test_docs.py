@@ -3,9 +3,11 @@
 import re
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from finite_differences import relative_error
+from matplotlib import pyplot
 from numpy.testing import assert_allclose
 
 import sklearn_ae
@@ -17,7 +19,8 @@ from sklearn_ae._penalties import ElasticNet
 from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling, Units
 
-PAGE = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text()
+DOCS = Path(__file__).parents[1] / "docs"
+PAGE = (DOCS / "architecture.md").read_text()
 
 
 @pytest.fixture(scope="module")
@@ -74,3 +77,21 @@ def test_the_page_names_the_modules_there_are():
     drawing = PAGE.split("```")[1]
     named = set(re.findall(r"\b_[a-z_]+\b", drawing))
     assert named == modules - {"_compat"}
+
+
+def test_which_autoencoder_runs_as_it_stands(capsys):
+    guide = (DOCS / "which_autoencoder.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    assert len(blocks) == 2
+    namespace = {}
+    with matplotlib.rc_context({"backend": "Agg"}):
+        for block in blocks:
+            exec(compile(block, "which_autoencoder.md", "exec"), namespace)
+    before, after = namespace["errors"]
+    assert after < 0.7 * before
+    pyplot.close("all")
+    # The examples that it names are there, and it names all.
+    folder = DOCS.parent / "examples"
+    named = {Path(name) for name in re.findall(r"\(\.\./examples/(.*?)\)", guide)}
+    there = {Path(path.name) for path in folder.glob("*.py")}
+    assert there - named == {Path("latent_size.py")} and named <= there
