@@ -297,35 +297,7 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
     ValueError, TypeError
         If parameters do not fit together, or the rows.
     """
-    known = {f.name: getattr(params, f.name) for f in fields(AutoencoderParameters)}
-    noise, sizes = _noise(params, n_rows), _hidden_layer_sizes(params)
-    code_penalty = _code_penalty(params)
-    may_be_wide = noise is not None or len(code_penalty) > 0
-    activation = _activation(params, sizes, len(rows), before)
-    n_components = _n_components(params, rows, scaling, noise, n_rows, before)
-    if n_components > rows.n_features and not may_be_wide:
-        raise ValueError(
-            "n_components must not be larger than the number of features, unless noise "
-            "or a code_penalty keeps the network from copying, got n_components="
-            f"{n_components} with n_features={rows.n_features}."
-        )
-    chosen = dict(
-        n_features=rows.n_features,
-        calibrates=params._calibrates,
-        code=deepcopy(params._code),
-        random_state=None,
-        n_components=n_components,
-        hidden_layer_sizes=sizes,
-        activation=activation,
-        linear_path=bool(params.linear_path and sizes and activation != "identity"),
-        output_activation=_output_activation(params),
-        loss=deepcopy(params.loss),
-        feature_weight=_feature_weight(params, rows),
-        noise=noise,
-        code_penalty=code_penalty,
-        alpha=_alpha(params, noise, n_rows * rows.n_features),
-    )
-    choices = Choices(**known | chosen)
+    choices = _what_is_minimised(params, rows, scaling, n_rows, before)
     _check_together(choices, before)
     endless = n_rows == inf
     solver = _solver(choices, rows.is_complete, endless)
@@ -346,11 +318,42 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
     )
 
 
+def _what_is_minimised(params, rows, scaling, n_rows, before):
+    """Return the choices that `choose` starts with: all but how to minimise."""
+    known = {f.name: getattr(params, f.name) for f in fields(AutoencoderParameters)}
+    noise, sizes = _noise(params, n_rows), _hidden_layer_sizes(params)
+    activation = _activation(params, sizes, len(rows), before)
+    chosen = dict(
+        n_features=rows.n_features,
+        calibrates=params._calibrates,
+        code=deepcopy(params._code),
+        random_state=None,
+        n_components=_n_components(params, rows, scaling, noise, n_rows, before),
+        hidden_layer_sizes=sizes,
+        activation=activation,
+        linear_path=bool(params.linear_path and sizes and activation != "identity"),
+        output_activation=_output_activation(params),
+        loss=deepcopy(params.loss),
+        feature_weight=_feature_weight(params, rows),
+        noise=noise,
+        code_penalty=_code_penalty(params),
+        alpha=_alpha(params, noise, n_rows * rows.n_features),
+    )
+    return Choices(**known | chosen)
+
+
 def _check_together(choices, before):
     """Raise ValueError if the network's parameters mean something else than before.
 
     Or if what has been chosen does not go together.
     """
+    keeps_from_copying = choices.noise is not None or choices.code_penalty
+    if choices.n_components > choices.n_features and not keeps_from_copying:
+        raise ValueError(
+            "n_components must not be larger than the number of features, unless noise "
+            "or a code_penalty keeps the network from copying, got n_components="
+            f"{choices.n_components} with n_features={choices.n_features}."
+        )
     for term in (choices.code, *choices.code_penalty):
         if term is not None:
             term.check(choices)
