@@ -182,13 +182,14 @@ class BaseAutoencoder(
         call.
 
         Between calls, also after `fit`, these parameters may change, with effect from
-        the next call: `noise`, `alpha`, `l1_ratio`, `solver`, `batch_size`, `shuffle`,
-        `verbose`, `learning_rate_init`, and `loss`, if the output stays what it is.
-        What makes the network (`n_components`, `hidden_layer_sizes`, `linear_path`,
-        activations) has to stay, where "auto" or a fraction stand for what they first
-        became, and so has `scaling`; `random_state` has to stay from one call to the
-        next. The others are of no use here. With another solver, or another parameter
-        of it, its moments start anew.
+        the next call: `noise`, `alpha`, `l1_ratio`, `code_penalty`, `feature_weight`,
+        `solver`, `batch_size`, `shuffle`, `verbose`, `learning_rate_init`, and `loss`,
+        if the output stays what it is. What makes the network (`n_components`,
+        `hidden_layer_sizes`, `linear_path`, `tied_weights`, activations) has to stay,
+        where "auto" or a fraction stand for what they first became, and so has
+        `scaling`; `random_state` has to stay from one call to the next. The others are
+        of no use here. With another solver, or another parameter of it, its moments
+        start anew.
 
         Parameters
         ----------

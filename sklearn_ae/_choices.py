@@ -21,7 +21,7 @@ from ._corruption import Corruption, GaussianNoise, MaskingNoise, SaltAndPepperN
 from ._layers import Dense, Layer
 from ._lbfgs import LBFGS
 from ._linear import principal_axes
-from ._losses import LOSSES, Huber, Loss, SquaredError, WeightedLoss, as_loss
+from ._losses import LOSSES, Huber, Loss, SquaredError, as_loss
 from ._model import Model
 from ._network import Network
 from ._options import AT_LEAST_1, NOT_NEGATIVE, POSITIVE, Option, Parameters, parameter
@@ -156,6 +156,11 @@ class AutoencoderParameters(Parameters):
         for key in params:
             name, _, nested = key.partition("__")
             value = params.get(name, getattr(self, name, None))
+            if nested and isinstance(value, list | tuple):
+                raise ValueError(
+                    f"{key} is a parameter of one object, but {name} is a sequence: "
+                    f"set {name} as a whole, or to one object first."
+                )
             if nested and hasattr(self, name) and not hasattr(value, "set_params"):
                 known = [o for o in OPTIONS.get(name, []) if hasattr(o, nested)]
                 first = f"{known[0].__name__}()" if known else f"<one with {nested}>"
@@ -257,9 +262,8 @@ class Choices(AutoencoderParameters, Stored):
         """Return the autoencoder for data with this scaling."""
         loss, output = as_loss(self.loss), self.network.decoder.activations[-1]
         units = Units.of(scaling, loss, bounded_output=output.name != "identity")
-        if self.feature_weight is not None:
-            loss = WeightedLoss(loss, self.feature_weight)
-        return Model(self.network, loss, units, self.code or Code())
+        code = self.code or Code()
+        return Model(self.network, loss, units, code, self.feature_weight)
 
     @property
     def have_exact_solution(self):
@@ -347,8 +351,8 @@ def _check_together(choices, before):
 
     Or if what has been chosen does not go together.
     """
-    keeps_from_copying = choices.noise is not None or choices.code_penalty
-    if choices.n_components > choices.n_features and not keeps_from_copying:
+    wide = before is None and choices.n_components > choices.n_features
+    if wide and not (choices.noise or choices.code_penalty or choices.code):
         raise ValueError(
             "n_components must not be larger than the number of features, unless noise "
             "or a code_penalty keeps the network from copying, got n_components="
@@ -548,7 +552,7 @@ def _batch_size(choices, n_rows):
     batch_size = choices.batch_size
     if batch_size == "auto":
         # A step of Adam takes as long as some fifty rows, however few there are.
-        few_steps = choices.network.n_parameters // 10_000
+        few_steps = choices.network.n_gradients // 10_000
         batch_size = min(max(32, n_rows // 30, few_steps), 256)
     return min(batch_size, n_rows)
 

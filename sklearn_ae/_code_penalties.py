@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import rel_entr
 
 from ._compat import Interval
-from ._options import NOT_NEGATIVE, Option, parameter
+from ._options import NOT_NEGATIVE, Option, parameter, tried
 
 
 class CodePenalty(Option):
@@ -18,8 +18,8 @@ class CodePenalty(Option):
     validation.
 
     A subclass defines `value` and `gradient`, and `statistic` if that is not the code
-    itself. Codes are arrays of shape (n_rows, n_components), behind the code's
-    activation, and read-only.
+    itself. Codes are arrays of shape (n_rows, n_components): what the encoder returns,
+    behind the code's activation. They are read-only.
 
     Examples
     --------
@@ -189,3 +189,22 @@ class KLSparsity(CodePenalty):
 def _inside(mean):
     """Return means with those of units that are always off, or on, not quite there."""
     return np.clip(mean, 1e-6, 1 - 1e-6)
+
+
+def check_code_penalty(penalty, codes):
+    """Raise ValueError if one of the user's own does not return what it has to."""
+    statistic = np.asarray(tried(penalty, "statistic", codes))
+    if statistic.ndim != 2 or len(statistic) != len(codes):
+        raise ValueError(
+            f"statistic of {penalty} must return an array with a row for each row of "
+            f"codes, {codes.shape} when tried, got shape {statistic.shape}."
+        )
+    mean = statistic.mean(axis=0, dtype=np.float64)
+    value, gradient = penalty.value(mean), tried(penalty, "gradient", codes, mean)
+    if np.ndim(value):
+        raise ValueError(f"value of {penalty} must return a number, got {value!r}.")
+    if np.shape(gradient) != codes.shape:
+        raise ValueError(
+            f"gradient of {penalty} must return an array of the shape of the codes, "
+            f"{codes.shape} when tried, got {np.shape(gradient)}."
+        )

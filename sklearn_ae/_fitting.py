@@ -9,6 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from ._choices import Choices, choose
+from ._code_penalties import check_code_penalty
 from ._corruption import Corruption
 from ._draws import Draws
 from ._linear import principal_axes, write_linear_solution, write_linear_start
@@ -277,7 +278,8 @@ def _choose_sharing(fitted, rows):
     solver, model = fitted.choices.solver, fitted.model
     if solver == "svd":
         return choose_for_decomposition(rows.n_features)
-    n_weights, block_rows = model.network.n_weights, objective_block_length(model)
+    n_weights = model.network.n_multiplications
+    block_rows = objective_block_length(model)
     n_rows = fitted.choices.batch_size if solver.draws_anew else len(rows)
     if n_rows >= 2 * block_rows and block_rows * n_weights > LARGE_BLOCK:
         return Sharing.ROWS
@@ -290,32 +292,10 @@ def _objective(fitted, model, rows, draws, map_pieces):
     penalty = ElasticNet(choices.alpha, choices.l1_ratio) if choices.alpha else None
     options = {"corruption": _bound_corruption(fitted, rows), "draws": draws}
     options["code_penalties"] = choices.code_penalty
+    codes = np.linspace(0.2, 0.8, 2 * choices.n_components, dtype=fitted.dtype)
     for code_penalty in choices.code_penalty:
-        _check_code_penalty(code_penalty, choices.n_components, fitted.dtype)
+        check_code_penalty(code_penalty, read_only(codes.reshape(2, -1)))
     return Objective(model, penalty, fitted.dtype, map=map_pieces, **options)
-
-
-def _check_code_penalty(penalty, n_components, dtype):
-    """Raise ValueError if one of the user's own does not return what it has to."""
-    codes = read_only(np.full((2, n_components), 0.5, dtype))
-    statistic = np.asarray(tried(penalty, "statistic", codes))
-    if statistic.ndim != 2 or len(statistic) != 2:
-        raise ValueError(
-            f"statistic of {penalty} must return an array with a row for each row of "
-            f"codes, {codes.shape} when tried, got shape {statistic.shape}."
-        )
-    mean = statistic.mean(axis=0, dtype=np.float64)
-    value, shape = (
-        penalty.value(mean),
-        np.shape(tried(penalty, "gradient", codes, mean)),
-    )
-    if np.ndim(value) or not isfinite(value):
-        raise ValueError(f"value of {penalty} must return a number, got {value!r}.")
-    if shape != codes.shape:
-        raise ValueError(
-            f"gradient of {penalty} must return an array of the shape of the codes, "
-            f"{codes.shape} when tried, got {shape}."
-        )
 
 
 def _bound_corruption(fitted, rows):

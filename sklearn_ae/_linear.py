@@ -164,7 +164,7 @@ def write_linear_start(model, theta, axes):
     encoder, decoder = network.views(theta)
     (*_, code, into_code), (*_, output, out_of_code) = encoder, decoder
     # The encoder may return more than codes, such as variances.
-    n_components = network.decoder.path.n_inputs
+    n_components = network.n_components
     (output if network.tied else code)[0].fill(0)
     _write_projection(into_code, code[1], axes.directions[:n_components], axes.mean)
     if network.tied:

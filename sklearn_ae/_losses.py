@@ -292,43 +292,6 @@ class Poisson(Loss):
         return np.log(np.maximum(prediction, 1e-7))
 
 
-class WeightedLoss(Loss):
-    """Another loss, of which each feature's cells count as much as its weight says.
-
-    Parameters
-    ----------
-    loss : Loss
-    feature_weight : ndarray of shape (n_features,)
-        With the mean 1.
-    """
-
-    def __init__(self, loss, feature_weight):
-        self._loss, self._weight = loss, feature_weight[None]
-        for name in ("shift_invariant", "degree", "output_activation"):
-            setattr(self, name, getattr(loss, name))
-
-    def predict(self, raw):
-        return self._loss.predict(raw)
-
-    def link(self, prediction):
-        return self._loss.link(prediction)
-
-    def cells(self, target, raw):
-        return self._weight * self._loss.cells(target, raw)
-
-    def saturated(self, target):
-        return self._weight * self._loss.saturated(target)
-
-    def value(self, target, raw, weights=None):
-        return self._loss.value(target, raw, self._with(weights))
-
-    def value_and_gradient(self, target, raw, weights=None):
-        return self._loss.value_and_gradient(target, raw, self._with(weights))
-
-    def _with(self, weights):
-        return self._weight if weights is None else weights * self._weight
-
-
 LOSSES: dict[str, type[Loss]] = {
     "squared_error": SquaredError,
     "absolute_error": AbsoluteError,

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from typing import Any
 
 import numpy as np
 
@@ -32,12 +33,16 @@ class Model:
 
     code : Code
         What happens between encoder and decoder.
+
+    feature_weight : ndarray of shape (n_features,), optional
+        What each feature counts in the loss, with the mean 1.
     """
 
     network: Network
     loss: Loss
     units: Units
     code: Code = field(default_factory=Code)
+    feature_weight: Any = None
 
     def initial_theta(self, mean, rng):
         """Draw parameters; the output starts around the data's mean where it can."""
@@ -95,6 +100,18 @@ class Model:
         """Return the network's raw output for rows."""
         return self._raw_of_codes(views, self.encode(views, X))
 
+    def cell_weights(self, rows):
+        """Return what each cell of some `Rows` counts, or None if all do alike."""
+        weights, of_features = rows.cell_weights(), self.feature_weight
+        if of_features is None:
+            return weights
+        shape = len(rows), self.n_features
+        return np.broadcast_to(1 if weights is None else weights, shape) * of_features
+
+    def cell_weight_sum(self, rows):
+        """Return the sum of `cell_weights`, or of as many ones."""
+        return rows.cell_weight_sum(self.feature_weight)
+
     def losses(self, views, rows):
         """Return the loss of each of some `Rows` as cells, in the units of the data.
 
@@ -102,7 +119,7 @@ class Model:
         float64, which has a place for the units of large float32 data, squared. Where
         it cannot be computed any more, it is infinite.
         """
-        X, weights = rows.array(), rows.cell_weights()
+        X, weights = rows.array(), self.cell_weights(rows)
         cells = self.loss.cells(self.targets(X), self.raw(views, X))
         cells = self.units.of_loss * np.asarray(cells, dtype=np.float64)
         if weights is not None:
@@ -116,7 +133,7 @@ class Model:
         Both less the least possible loss, as weighted sums. The third number says
         whether any row is not the mean.
         """
-        X, weights = rows.array(), rows.cell_weights()
+        X, weights = rows.array(), self.cell_weights(rows)
         target, sums = self.targets(X), []
         least = self.loss.saturated(target)
         for raw in (self.raw(views, X), self.raw_mean(mean)):

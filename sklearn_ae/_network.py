@@ -200,6 +200,10 @@ class Network:
     ----------
     n_weights, n_parameters : int
         Length of `theta`, with and without biases.
+    n_components : int
+        Numbers that the decoder reads.
+    n_multiplications : int
+        What one row takes: shared weights count twice.
     n_gradients : int
         Length of the memory in which a gradient is made: theta's, and behind it what
         shared weights do in the decoder.
@@ -210,13 +214,18 @@ class Network:
         self.maps = maps = (*encoder.maps, *decoder.maps)
         weights = [layer.weight_shapes for layer in maps]
         biases = [layer.bias_shapes for layer in maps]
-        self.largest_layer = max(sum(map(prod, shapes)) for shapes in weights)
+        self.n_components = decoder.layers[0].n_inputs
+        sizes = [sum(map(prod, shapes)) for shapes in weights]
+        self.n_multiplications, self.largest_layer = sum(sizes), max(sizes)
         # Where each map's arrays lie, worked out once for all.
         n_own = len(encoder.maps) if tied else len(maps)
         self._weights, self.n_weights = _laid_out(weights[:n_own])
         self._biases, self.n_parameters = _laid_out(biases, self.n_weights)
         shared = _laid_out(weights[n_own:], self.n_parameters)
         self._shared, self.n_gradients = shared
+        # Which map of the encoder each of the decoder mirrors, if they share weights.
+        order = [*reversed(range(len(encoder.layers))), len(encoder.layers)]
+        self._mirrored = order[: len(decoder.maps)] if tied else []
 
     @classmethod
     def mirrored(
@@ -270,8 +279,7 @@ class Network:
             For each of `Stack.maps` its weights, then its biases.
         """
         weights = _arrays(theta, self._weights)
-        if self.tied:
-            weights += [layer.adjoint(weights[i]) for i, layer, _ in self._mirrors]
+        weights += [self.maps[i].adjoint(weights[i]) for i in self._mirrored]
         return self._by_stack(weights, theta)
 
     def gradient_views(self, memory):
@@ -289,20 +297,11 @@ class Network:
         """
         weights, calls = _arrays(memory, self._weights), []
         shared = _arrays(memory, self._shared)
-        for (i, _, back), arrays in zip(self._mirrors, shared, strict=self.tied):
+        for k, (i, arrays) in enumerate(zip(self._mirrored, shared, strict=True)):
+            back = self.decoder.maps[k]
             for ours, theirs in zip(weights[i], back.adjoint(arrays), strict=True):
                 calls.append(partial(np.add, ours, theirs, ours))
         return calls
-
-    @property
-    def _mirrors(self):
-        """For each map of the decoder: which of the encoder it mirrors, and both."""
-        order = [*reversed(range(len(self.encoder.layers))), len(self.encoder.layers)]
-        maps = self.encoder.maps
-        return [
-            (i, maps[i], back)
-            for i, back in zip(order, self.decoder.maps, strict=False)
-        ]
 
     def _by_stack(self, weights, theta):
         biases, n = _arrays(theta, self._biases), len(self.encoder.maps)

@@ -23,7 +23,7 @@ def objective_block_length(model):
     Each block's gradient is added to the sum. In blocks smaller than the gradient that
     would take longer than the products.
     """
-    gradient_bytes = model.network.n_parameters * model.units.inputs.location.itemsize
+    gradient_bytes = model.network.n_gradients * model.units.inputs.location.itemsize
     return block_length(model.row_bytes, max(LEAST_BLOCK_BYTES, gradient_bytes))
 
 
@@ -61,7 +61,7 @@ class Workspace:
         self.gradient = self._gradient_memory[: network.n_parameters]
         encoder = network.encoder.trace(n_rows, dtype, backward=True)
         self.traces = encoder, network.decoder.trace(n_codes, dtype, backward=True)
-        delta, shape = encoder.deltas[-1], (n_codes, network.decoder.layers[0].n_inputs)
+        delta, shape = encoder.deltas[-1], (n_codes, network.n_components)
         self.delta_codes = delta if delta.shape == shape else np.empty(shape, dtype)
         self.codes = None if model.code == Code() else np.empty(shape, dtype)
         self._planned: list = [(None, None, [], [])] * 2
@@ -238,7 +238,9 @@ class Objective:
         run(encoder_backward)
         return [loss, workspace.gradient]
 
-    def value_and_gradient(self, theta, rows, row_weight=None, gradient=True):
+    def value_and_gradient(
+        self, theta, rows, row_weight=None, gradient=True, mean_weight=1.0
+    ):
         """Return F over `rows` and its gradient, which the next call overwrites.
 
         Parameters
@@ -251,8 +253,10 @@ class Objective:
             then drawn anew.
         gradient : bool, default=True
             Whether the gradient is wanted.
+        mean_weight : float, default=1.0
+            In a minibatch, the mean weight of all rows.
         """
-        sums = self._without_weights(theta, rows, row_weight, gradient)
+        sums = self._but_weights(theta, rows, row_weight, gradient, mean_weight)
         if self.penalty is not None:
             weights = theta[: self.model.network.n_weights]
             sums[0] += self.penalty.value(weights)
@@ -266,7 +270,7 @@ class Objective:
 
     def mean_loss(self, theta, rows):
         """Return F over `rows` without the penalty on the weights."""
-        return self._without_weights(theta, rows, None, False)[0]
+        return self._but_weights(theta, rows, None, False)[0]
 
     def minibatches(self, rows, batch_size, rng=None):
         """Yield (fun, n_rows) for every step of an epoch.
@@ -282,18 +286,24 @@ class Objective:
         rng : RandomState or None
             What shuffles the rows; None keeps their order.
         """
-        row_weight = rows.cell_weight_sum() / len(rows)
+        row_weight, weights = (
+            self.model.cell_weight_sum(rows) / len(rows),
+            rows.weights(),
+        )
+        typical = {"row_weight": row_weight}
+        typical["mean_weight"] = 1.0 if weights is None else float(weights.mean())
         for batch in rows.batches(batch_size, rng):
-            fun = partial(self.value_and_gradient, rows=batch, row_weight=row_weight)
-            yield fun, len(batch)
+            yield partial(self.value_and_gradient, rows=batch, **typical), len(batch)
 
-    def _without_weights(self, theta, rows, row_weight, gradient):
+    def _but_weights(self, theta, rows, row_weight, gradient, mean_weight=1.0):
+        """Return F and its gradient but for the penalty on the weights."""
         n_rows, fresh = len(rows), row_weight is not None
-        total = n_rows * row_weight if fresh else rows.cell_weight_sum()
+        total = n_rows * row_weight if fresh else self.model.cell_weight_sum(rows)
         penalises, all_codes, penalty = len(self.code_penalties) > 0, None, 0.0
         step = self.draws.step(n_rows, penalises) if fresh else 0
         if penalises:
-            all_codes, penalty = self._code_penalty(theta, rows, step, fresh)
+            of_batch = n_rows * mean_weight if fresh else None
+            all_codes, penalty = self._code_penalty(theta, rows, step, of_batch)
         args = 1 / total, all_codes, gradient
         sums = self._sum(self.block, args, theta, rows, step)
         sums[0] += penalty
@@ -341,7 +351,7 @@ class Objective:
     def _block(self, rows, workspace, start, step):
         """Return rows as a `Block`; `step` as `Draws.tiles` takes it."""
         units, code = self.model.units, self.model.code
-        X, cell_weights = rows.array(workspace.targets), rows.cell_weights()
+        X, cell_weights = rows.array(workspace.targets), self.model.cell_weights(rows)
         inputs = targets = scaled = units.inputs.apply(X, workspace.scaled)
         if not units.targets_are_inputs:
             targets = units.targets.apply(X, workspace.targets)
@@ -364,16 +374,21 @@ class Objective:
         if corrupted is not None and corrupted is not out:
             out[...] = corrupted
 
-    def _code_penalty(self, theta, rows, step, fresh):
-        """Return the `all_codes` of `block`, by a pass of its own, and the penalty."""
+    def _code_penalty(self, theta, rows, step, of_batch):
+        """Return the `all_codes` of `block`, by a pass of its own, and the penalty.
+
+        `of_batch` is what a minibatch of such a length weighs on average. One that is
+        heavier counts for more, as it does in the loss.
+        """
         *totals, weight_sum = self._sum(self._statistics, (), theta, rows, step)
         penalties, means = self.code_penalties, [total / weight_sum for total in totals]
-        if fresh:
+        if of_batch is not None:
             known = self.code_means or [None] * len(means)
             pairs = zip(penalties, means, known, strict=True)
             means = self.code_means = [p.running_mean(*both) for p, *both in pairs]
         values = [p.value(mean) for p, mean in zip(penalties, means, strict=True)]
-        return (means, 1 / weight_sum), float(sum(values))
+        divisor = of_batch or weight_sum
+        return (means, 1 / divisor), float(sum(values)) * weight_sum / divisor
 
     def _statistics(self, theta, block):
         """Return the sums of all statistics over a block, and of the weights."""
@@ -389,5 +404,5 @@ class Objective:
         return [*sums, float(n_rows)]
 
     def _penalised(self, encoded):
-        """Return the codes among what the encoder returns."""
-        return read_only(encoded[:, : self.model.network.decoder.layers[0].n_inputs])
+        """Return what is penalised of what the encoder returns: its first numbers."""
+        return read_only(encoded[:, : self.model.network.n_components])

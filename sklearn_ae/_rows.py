@@ -154,11 +154,16 @@ class Rows:
         weights = self.weights()
         return None if weights is None else weights[:, None]
 
-    def cell_weight_sum(self):
-        """Return the sum of the weights of all cells."""
+    def cell_weight_sum(self, feature_weight=None):
+        """Return the sum of the weights of all cells, each times that of its feature.
+
+        `feature_weight` has one number for each feature; None is 1 for all.
+        """
         weights = self.weights()
         of_rows = float(len(self)) if weights is None else float(weights.sum())
-        return of_rows * self.n_features
+        if feature_weight is None:
+            return of_rows * self.n_features
+        return of_rows * float(feature_weight.sum(dtype=np.float64))
 
     def pieces(self, length):
         """Yield these rows in pieces of `length`; the last may have fewer."""

@@ -106,8 +106,9 @@ class AutoencoderTransformer(BaseAutoencoder):
         (`score_samples` of this class, `score`, when to stop); only ratios matter. A
         dict, or a Series, is by the names of the features, of which those left out
         weigh 1. Codes still follow from all features: one of weight 0 helps to
-        reconstruct the others. None is the same for all. The detector's distances of
-        residuals and rows treat features as they are (see its `score_parts`).
+        reconstruct the others, and so do the directions of PCA that training starts
+        from. None is the same for all. The detector's distances of residuals and rows
+        treat features as they are (see its `score_parts`).
 
     noise : None, float, "auto" or Corruption, default=None
         What the network's input goes through while it is trained to return what was

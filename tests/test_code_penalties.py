@@ -74,7 +74,7 @@ ALL = [L1Sparsity(0.3), KLSparsity(0.1, strength=0.7), Decorrelated()]
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("block_rows", [0, 7])
 def test_gradient(penalties, code_activation, weighted, tied, block_rows):
-    """Alone and combined: with penalties on weights, noise and tied weights."""
+    """Alone and combined: with penalties on weights, noise, tied weights, features."""
     activations = "tanh", code_activation, "identity"
     network = Network.mirrored(5, (4,), 7, activations, tied=tied)
     units = Units.of(Scaling(np.zeros(5), np.ones(())), SquaredError(), False)
@@ -83,11 +83,13 @@ def test_gradient(penalties, code_activation, weighted, tied, block_rows):
     rows = Rows(rng.normal(size=(40, 5)), weights)
     theta = rng.normal(scale=0.5, size=network.n_parameters)
     options = {"block_rows": block_rows, "code_penalties": penalties}
+    feature_weight = None
     if tied:
         draws = Draws(0)
         draws.tile = 4
         options |= {"corruption": GaussianNoise(0.5), "draws": draws}
-    model = Model(network, SquaredError(), units)
+        feature_weight = np.array([0, 0.5, 1, 1.5, 2])
+    model = Model(network, SquaredError(), units, feature_weight=feature_weight)
     objective = Objective(model, ElasticNet(0.1), np.float64, **options)
     assert relative_error(objective, theta, rows) < 1e-6
 
@@ -247,7 +249,6 @@ def test_bad_penalties(penalty, message):
     [
         ("statistic", lambda self, codes: codes.sum(axis=1), "statistic of .* a row"),
         ("value", lambda self, mean: mean, "value of .* must return a number"),
-        ("value", lambda self, mean: np.nan, "value of .* must return a number"),
         ("gradient", lambda self, codes, mean: mean, "gradient of .* the shape of"),
         ("gradient", lambda self, codes, mean: np.sign(codes, out=codes), "not write"),
     ],
@@ -269,6 +270,9 @@ def test_a_penalty_is_a_parameter():
     assert search.best_params_ == {"code_penalty__strength": 0}
     with pytest.raises(ValueError, match=r"code_penalty=KLSparsity\(\) has to come"):
         AutoencoderTransformer().set_params(code_penalty__target=0.1)
+    with pytest.raises(ValueError, match="code_penalty is a sequence: set"):
+        several = AutoencoderTransformer(code_penalty=[L1Sparsity()])
+        several.set_params(code_penalty__strength=0.1)
     several = clone(estimator.set_params(code_penalty=[L1Sparsity(), Decorrelated()]))
     several.fit(IRIS)
     restored = pickle.loads(pickle.dumps(several))
@@ -288,6 +292,25 @@ def test_what_is_minimised_in_minibatches_is_the_same():
     penalty = sum(p.value(p.statistic(codes).mean(axis=0)) for p in penalties)
     expected = -estimator.score_samples(IRIS).mean() + unit * penalty
     assert_allclose(estimator.loss_, expected)
+
+
+@pytest.mark.parametrize("batch_size", [1, 10, 50])
+def test_heavy_rows_count_as_much_in_each_minibatch(batch_size):
+    network = Network.mirrored(5, (4,), 3)
+    units = Units.of(Scaling(np.zeros(5), np.ones(())), SquaredError(), False)
+    rng = np.random.RandomState(0)
+    X, weights = rng.normal(size=(50, 5)), rng.choice([1.0, 9.0], size=50)
+    rows, theta = Rows(X, weights), rng.normal(size=network.n_parameters)
+    model = Model(network, SquaredError(), units)
+    objective = Objective(model, None, np.float64, code_penalties=[L1Sparsity(0.5)])
+    value, gradient = objective.value_and_gradient(theta, rows)
+    gradient, total, steps = gradient.copy(), 0.0, np.zeros_like(theta)
+    for fun, n_rows in objective.minibatches(rows, batch_size):
+        part, step = fun(theta)
+        total += part * n_rows / 50
+        steps += step * n_rows / 50
+    assert_allclose(total, value)
+    assert_allclose(steps, gradient, atol=1e-12)
 
 
 def test_validation_counts_the_penalty():

@@ -210,8 +210,11 @@ class Gappy(Rows):
         X[~self.known()] = np.nan
         return Gappy(X, self.weights(), fill=function(self.fill[None])[0])
 
-    def cell_weight_sum(self):
-        return float(self.cell_weights().sum(dtype=np.float64))
+    def cell_weight_sum(self, feature_weight=None):
+        weights = self.cell_weights() * (
+            1 if feature_weight is None else feature_weight
+        )
+        return float(weights.sum(dtype=np.float64))
 
 
 def test_rows_with_gaps():

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 
 from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer, Loss
-from sklearn_ae._losses import LOSSES, WeightedLoss
+from sklearn_ae._losses import LOSSES
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
@@ -48,7 +48,7 @@ def test_gradient_and_value(name, weighted, block_rows):
     weight = np.array([0, 0.5, 1, 1.5, 2])
     network = Network.mirrored(5, (4,), 2)
     units = Units.of(scaling, loss, False)
-    model = Model(network, WeightedLoss(loss, weight), units)
+    model = Model(network, loss, units, feature_weight=weight)
     objective = Objective(model, None, np.float64, block_rows)
     theta = rng.normal(scale=0.5, size=network.n_parameters)
     assert relative_error(objective, theta, rows) < 1e-6
@@ -162,6 +162,14 @@ def test_what_does_not_go_together():
         )
     linear = AutoencoderTransformer(2, hidden_layer_sizes=(), random_state=0, **weight)
     assert linear.fit(IRIS).solver_ == "adam"
+
+
+def test_predictions_check_the_data():
+    estimator = AutoencoderTransformer(
+        2, loss="binary_cross_entropy", feature_weight=[1, 2, 1, 1], **quick
+    ).fit(IRIS / 10)
+    with pytest.raises(ValueError, match=r"X must be in \[0, 1\]"):
+        estimator.score_samples(IRIS)
 
 
 def test_passes_take_the_weights_of_now():
