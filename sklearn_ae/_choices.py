@@ -156,7 +156,8 @@ class AutoencoderParameters(Parameters):
         for key in params:
             name, _, nested = key.partition("__")
             value = params.get(name, getattr(self, name, None))
-            if nested and isinstance(value, list | tuple):
+            several = value if isinstance(value, list | tuple) else []
+            if nested and any(hasattr(item, nested) for item in several):
                 raise ValueError(
                     f"{key} is a parameter of one object, but {name} is a sequence: "
                     f"set {name} as a whole, or to one object first."
@@ -420,13 +421,17 @@ def _feature_weight(params, rows):
     names = [*weight.keys()] if hasattr(weight, "keys") else []
     if isinstance(weight, dict) or any(isinstance(name, str) for name in names):
         weight = _by_name(weight, getattr(params, "feature_names_in_", None))
-    weight = check_array(weight, ensure_2d=False, input_name="feature_weight")
+    must = (
+        "feature_weight must have a number for each of the n_features="
+        f"{rows.n_features} features, none negative and not all 0, or be a dict of such "
+        f"by their names, got {params.feature_weight!r}."
+    )
+    try:
+        weight = check_array(weight, ensure_2d=False, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(must) from error
     if weight.shape != (rows.n_features,) or weight.min() < 0 or weight.max() == 0:
-        raise ValueError(
-            "feature_weight must have a number for each of the n_features="
-            f"{rows.n_features} features, none negative and not all 0, or be a dict of "
-            f"such by their names, got {params.feature_weight!r}."
-        )
+        raise ValueError(must)
     if (weight == weight[0]).all():
         return None
     weight = weight / weight.max()
@@ -435,7 +440,10 @@ def _feature_weight(params, rows):
 
 def _by_name(weights, names):
     """Return the weights of all features; those that are not named weigh 1."""
-    unknown = [name for name in weights.keys() if names is None or name not in names]
+    given = [*weights.keys()]
+    unknown = [name for name in given if names is None or name not in names]
+    if len(set(given)) < len(given):
+        raise ValueError(f"feature_weight must have each name once, got {given}.")
     if unknown:
         known = "has none" if names is None else f"has {', '.join(names)}"
         raise ValueError(

@@ -200,8 +200,10 @@ def check_code_penalty(penalty, codes):
             f"codes, {codes.shape} when tried, got shape {statistic.shape}."
         )
     mean = statistic.mean(axis=0, dtype=np.float64)
-    value, gradient = penalty.value(mean), tried(penalty, "gradient", codes, mean)
-    if np.ndim(value):
+    mean.flags.writeable = False
+    value = tried(penalty, "value", mean)
+    gradient = tried(penalty, "gradient", codes, mean)
+    if np.ndim(value) or np.asarray(value).dtype.kind not in "fiu":
         raise ValueError(f"value of {penalty} must return a number, got {value!r}.")
     if np.shape(gradient) != codes.shape:
         raise ValueError(

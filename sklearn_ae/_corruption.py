@@ -249,13 +249,13 @@ class FunctionNoise(Corruption):
         rows = np.array(self._scaling.invert(X))
         # The change is what is added, so that no change changes no bit.
         before = self._scaling.apply(rows.copy())
-        changed = self.func(rows, rng)
-        if np.shape(changed) != X.shape:
+        changed = np.asarray(self.func(rows, rng))
+        if changed.shape != X.shape or changed.dtype.kind not in "fiub":
             raise ValueError(
                 "func of FunctionNoise must return rows in the shape of those it gets, "
-                f"{X.shape} here, got {np.shape(changed)}: {changed!r}."
+                f"{X.shape} here, and numbers, got {changed.shape}: {changed!r}."
             )
-        after = self._scaling.apply(np.asarray(changed, X.dtype))
+        after = self._scaling.apply(changed.astype(X.dtype, copy=False))
         np.subtract(after, before, out=out)
         return np.add(out, X, out=out)
 

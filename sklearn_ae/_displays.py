@@ -144,10 +144,9 @@ class LossCurveDisplay:
         return self
 
     def _line(self, curve, style, own_style):
-        n_iter = len(curve)
-        unit = 1 if self.seconds is None else self.seconds / n_iter
+        unit = 1 if self.seconds is None else self.seconds / len(self.loss_curve)
         style = _styled("line", style, own_style)
-        return self.ax_.plot(unit * np.arange(1, n_iter + 1), curve, **style)[0]
+        return self.ax_.plot(unit * np.arange(1, len(curve) + 1), curve, **style)[0]
 
 
 class ReconstructionDisplay:
@@ -248,6 +247,12 @@ class ReconstructionDisplay:
         rows = {"original": X}
         if corrupted is not None:
             rows["corrupted"] = corrupted
+        names = [*rows, name, *(beside or {})]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"name and the names in beside must be different from {', '.join(rows)}"
+                f" and each other, got name={name!r} and {', '.join(beside or {})}."
+            )
         rows[name] = estimator.reconstruct(given)
         for label, other in (beside or {}).items():
             if hasattr(other, "inverse_transform"):
@@ -335,7 +340,8 @@ class WeightsDisplay:
         Those of a unit are a row.
 
     image_shape : tuple of int or None, default=None
-        Height and width of each row as an image. None draws one heat map of all.
+        Height and width of each row as an image (and 3 for colours). None draws one
+        heat map of all.
 
     feature_names : sequence of str or None, default=None
         For the heat map.
@@ -460,6 +466,9 @@ class WeightsDisplay:
         self.images_ = np.empty(self.axes_.shape, dtype=object)
         for i, image in enumerate(images):
             largest = np.abs(image).max() or 1
+            if image.ndim == 3:
+                # Of colours matplotlib takes [0, 1] only.
+                image = 0.5 + image / (2 * largest)
             style = {"cmap": "gray", "vmin": -largest, "vmax": largest}
             style = _styled("image", style, image_kwargs)
             self.images_.flat[i] = self.axes_.flat[i].imshow(image, **style)
@@ -468,6 +477,8 @@ class WeightsDisplay:
     def _plot_heat_map(self, weights, ax, image_kwargs):
         from matplotlib import pyplot
 
+        if isinstance(ax, np.ndarray | list | tuple):
+            raise ValueError(f"ax must be one Axes for a heat map, got {ax!r}.")
         self.ax_ = ax = pyplot.subplots()[1] if ax is None else ax
         self.figure_, largest = ax.figure, np.abs(weights).max() or 1
         style = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest, "aspect": "auto"}
@@ -489,7 +500,11 @@ def _styled(kind, style, own_style):
     from matplotlib.lines import Line2D
 
     artist = {"line": Line2D, "image": AxesImage}[kind]
-    return style | normalize_kwargs(own_style, artist)
+    own_style = normalize_kwargs(own_style, artist)
+    if own_style.get("norm") is not None:
+        # It has ends of its own.
+        style = {key: style[key] for key in style if key not in ("vmin", "vmax")}
+    return style | own_style
 
 
 def _grid(ax, n_rows, n_columns, size, n_used=None, ticks=False):
@@ -511,6 +526,11 @@ def _grid(ax, n_rows, n_columns, size, n_used=None, ticks=False):
     else:
         if ax is None:
             _, ax = pyplot.subplots(figsize=size, layout="constrained")
+        if ax.get_subplotspec() is None:
+            raise ValueError(
+                "ax must be axes that can be divided, as plt.subplots makes them, got "
+                f"{ax!r}."
+            )
         ax.set_axis_off()
         bounding_ax, figure = ax, ax.figure
         spec = GridSpecFromSubplotSpec(*shape, subplot_spec=ax.get_subplotspec())
@@ -536,9 +556,13 @@ def _stacked(rows):
 
 def _as_images(rows, image_shape):
     """Return rows with images in place of the last axis."""
-    if np.prod(image_shape) != rows.shape[-1]:
+    shape = np.asarray(image_shape)
+    whole = shape.dtype.kind in "iu" and shape.min() > 0 and shape.ndim == 1
+    is_image = whole and (len(shape) == 2 or (len(shape) == 3 and shape[2] == 3))
+    if not (is_image and shape.prod() == rows.shape[-1]):
         raise ValueError(
-            f"image_shape must be that of {rows.shape[-1]} features, got {image_shape}."
+            "image_shape must be (height, width) or (height, width, 3) of images with "
+            f"{rows.shape[-1]} numbers, got {image_shape}."
         )
     return rows.reshape(*rows.shape[:-1], *image_shape)
 

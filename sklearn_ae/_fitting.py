@@ -313,7 +313,7 @@ def _bound_corruption(fitted, rows):
     are_rows = got.shape == X.shape and got.dtype.kind in "fiu"
     if not (are_rows and np.isfinite(got).all()):
         raise ValueError(
-            f"apply of {bound} must write finite numbers into out, or return them in "
+            f"apply of {noise} must write finite numbers into out, or return them in "
             f"the shape of X, {X.shape} when tried with a few rows, got {got}."
         )
     return bound

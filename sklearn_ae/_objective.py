@@ -234,7 +234,8 @@ class Objective:
             share = share if weights is None else share * weights[:, None]
             codes = self._penalised(encoded)
             for penalty, mean in zip(self.code_penalties, means, strict=True):
-                delta[:, : codes.shape[1]] += share * penalty.gradient(codes, mean)
+                gradient = np.asarray(penalty.gradient(codes, mean))
+                delta[:, : codes.shape[1]] += share * gradient
         run(encoder_backward)
         return [loss, workspace.gradient]
 
@@ -386,6 +387,7 @@ class Objective:
             known = self.code_means or [None] * len(means)
             pairs = zip(penalties, means, known, strict=True)
             means = self.code_means = [p.running_mean(*both) for p, *both in pairs]
+        means = [read_only(np.asarray(mean)) for mean in means]
         values = [p.value(mean) for p, mean in zip(penalties, means, strict=True)]
         divisor = of_batch or weight_sum
         return (means, 1 / divisor), float(sum(values)) * weight_sum / divisor
@@ -396,7 +398,7 @@ class Objective:
         codes = self._penalised(block.workspace.traces[0].outputs[-1][1])
         weights, sums = block.weights, []
         for penalty in self.code_penalties:
-            statistic = penalty.statistic(codes)
+            statistic = np.asarray(penalty.statistic(codes))
             if weights is not None:
                 statistic = weights[:, None] * statistic
             sums.append(statistic.sum(axis=0, dtype=np.float64))

@@ -249,6 +249,8 @@ def test_bad_penalties(penalty, message):
     [
         ("statistic", lambda self, codes: codes.sum(axis=1), "statistic of .* a row"),
         ("value", lambda self, mean: mean, "value of .* must return a number"),
+        ("value", lambda self, mean: None, "value of .* a number, got None"),
+        ("value", lambda self, mean: np.sign(mean, out=mean).sum(), "must not write"),
         ("gradient", lambda self, codes, mean: mean, "gradient of .* the shape of"),
         ("gradient", lambda self, codes, mean: np.sign(codes, out=codes), "not write"),
     ],

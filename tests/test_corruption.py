@@ -320,8 +320,16 @@ def test_digits_lose_their_noise(name):
         (SaltAndPepperNoise(-0.1), "'fraction' parameter of SaltAndPepperNoise"),
         (FunctionNoise("blur"), "'func' parameter of FunctionNoise"),
         (FunctionNoise(lambda X, rng: None), r"func .* must return rows in the shape"),
-        (FunctionNoise(lambda X, rng: X[:, :2]), r"\(2, 4\) here, got \(2, 2\)"),
-        (FunctionNoise(lambda X, rng: X * np.nan), "must write finite numbers"),
+        (
+            FunctionNoise(lambda X, rng: X[:, :2]),
+            r"\(2, 4\) here, and numbers, got \(2, 2\)",
+        ),
+        (
+            FunctionNoise(lambda X, rng: X * np.nan),
+            r"of FunctionNoise\(func=[^,]*\) must write finite",
+        ),
+        (FunctionNoise(lambda X, rng: X.astype(str)), "and numbers, got"),
+        (FunctionNoise(lambda X, rng: X * 1j), "and numbers, got"),
         (FunctionNoise(lambda X: X), "takes 1 positional argument"),
     ],
 )

@@ -189,7 +189,9 @@ def test_what_cannot_be_drawn():
             kind.from_estimator(AutoencoderTransformer(), *args)
     with pytest.raises(ValueError, match="fitted by iterations, .* solver_='svd'"):
         LossCurveDisplay.from_estimator(LINEAR)
-    with pytest.raises(ValueError, match=r"image_shape must be that of 64 .* \(5, 5\)"):
+    with pytest.raises(
+        ValueError, match=r"image_shape must .* with 64 numbers, got \(5, 5"
+    ):
         ReconstructionDisplay.from_estimator(FITTED, DIGITS[:2], image_shape=(5, 5))
     with pytest.raises(ValueError, match=r"one shape, got original \(2, 64\), PCA \(3"):
         rows = {"original": DIGITS[:2], "PCA": DIGITS[:3]}
@@ -198,6 +200,53 @@ def test_what_cannot_be_drawn():
         WeightsDisplay.from_estimator(FITTED, layer=6)
     with pytest.raises(ValueError, match="layer must be 0 or -1 for images"):
         WeightsDisplay.from_estimator(FITTED, layer=1, image_shape=(8, 8))
+
+
+@pytest.mark.parametrize("shape", [64, (64,), (-8, -8), (8, 8.0), (8, 8, 1), (4, 4, 4)])
+def test_bad_image_shapes(shape):
+    for call in (
+        lambda: WeightsDisplay(weights=DIGITS[:2], image_shape=shape).plot(),
+        lambda: ReconstructionDisplay(rows={"a": DIGITS}, image_shape=shape).plot(),
+    ):
+        with pytest.raises(ValueError, match="image_shape must be .height, width"):
+            call()
+
+
+def test_filters_with_colours():
+    weights = np.linspace(-2, 1, 24).reshape(1, 24)
+    display = WeightsDisplay(weights=weights, image_shape=(2, 4, 3)).plot()
+    drawn = image_of(display.images_[0, 0])
+    assert_allclose(drawn.ravel(), 0.5 + weights[0] / 4)
+
+
+def test_own_norms_and_names():
+    norm = matplotlib.colors.CenteredNorm()
+    for display in (
+        WeightsDisplay.from_estimator(LINEAR, image_kwargs={"norm": norm}),
+        WeightsDisplay.from_estimator(
+            FITTED, image_shape=(8, 8), image_kwargs={"norm": norm}
+        ),
+    ):
+        drawn = display.figure_.axes[1 if display.image_shape else 0].images[0]
+        assert drawn.norm is norm
+    options = {"image_shape": (8, 8)}
+    for more in ({"name": "original"}, {"beside": {"reconstruction": DIGITS[:2]}}):
+        with pytest.raises(ValueError, match="names in beside must be different"):
+            ReconstructionDisplay.from_estimator(FITTED, DIGITS[:2], **options, **more)
+    loose = pyplot.figure().add_axes([0, 0, 1, 1])
+    with pytest.raises(ValueError, match="ax must be axes that can be divided"):
+        ReconstructionDisplay.from_estimator(FITTED, DIGITS[:2], ax=loose, **options)
+    assert loose.axison
+    with pytest.raises(ValueError, match="ax must be one Axes for a heat map"):
+        WeightsDisplay.from_estimator(LINEAR, ax=[loose])
+
+
+def test_curves_of_different_lengths_have_one_clock():
+    display = LossCurveDisplay(
+        loss_curve=np.ones(20), validation_loss_curve=np.ones(10), seconds=20
+    ).plot()
+    ends = [line.get_xdata()[9] for line in (display.line_, display.validation_line_)]
+    assert ends == [10, 10]
 
 
 def test_without_matplotlib(monkeypatch):
