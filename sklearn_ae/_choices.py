@@ -17,7 +17,13 @@ from ._activations import ACTIVATIONS
 from ._code import Code
 from ._code_penalties import CodePenalty, KLSparsity, L1Sparsity
 from ._compat import Interval, InvalidParameterError, RealNotInt, StrOptions
-from ._corruption import Corruption, GaussianNoise, MaskingNoise, SaltAndPepperNoise
+from ._corruption import (
+    Corruption,
+    FunctionNoise,
+    GaussianNoise,
+    MaskingNoise,
+    SaltAndPepperNoise,
+)
 from ._layers import Dense, Layer
 from ._lbfgs import LBFGS
 from ._linear import principal_axes
@@ -61,7 +67,7 @@ SOLVERS: dict[str, type[Solver]] = {"lbfgs": LBFGS, "adam": Adam, "sgd": SGD}
 # What a name or a number becomes where it is not enough.
 OPTIONS: dict = {
     "loss": [Huber],
-    "noise": [GaussianNoise, MaskingNoise, SaltAndPepperNoise],
+    "noise": [GaussianNoise, MaskingNoise, SaltAndPepperNoise, FunctionNoise],
     "code_penalty": [KLSparsity, L1Sparsity],
     "solver": SOLVERS.values(),
 }
@@ -190,12 +196,15 @@ class AutoencoderParameters(Parameters):
         allowed = self._parameter_constraints[parameter]
         names = [rule.options for rule in allowed if isinstance(rule, StrOptions)]
         options, value = [*chain(*names)], getattr(self, parameter)
+        objects = ", ".join(kind.__name__ for kind in OPTIONS.get(parameter, []))
         if not isinstance(value, str):
-            return ""
+            return f" There are objects for this: {objects}." if objects else ""
         value = value.lower()
         known = [value, SYNONYMS.get(value), *get_close_matches(value, options)]
         meant = [name for name in known if name in options]
-        return f" Did you mean {meant[0]!r}?" if meant else ""
+        if meant:
+            return f" Did you mean {meant[0]!r}?"
+        return f" There are objects for this: {objects}." if objects else ""
 
 
 @dataclass(repr=False, eq=False)
@@ -356,8 +365,9 @@ def _check_together(choices, before):
     if wide and not (choices.noise or choices.code_penalty or choices.code):
         raise ValueError(
             "n_components must not be larger than the number of features, unless noise "
-            "or a code_penalty keeps the network from copying, got n_components="
-            f"{choices.n_components} with n_features={choices.n_features}."
+            "or a code_penalty keeps the network from copying (one of strength 0 does "
+            f"not), got n_components={choices.n_components} with "
+            f"n_features={choices.n_features}."
         )
     for term in (choices.code, *choices.code_penalty):
         if term is not None:
@@ -423,8 +433,8 @@ def _feature_weight(params, rows):
         weight = _by_name(weight, getattr(params, "feature_names_in_", None))
     must = (
         "feature_weight must have a number for each of the n_features="
-        f"{rows.n_features} features, none negative and not all 0, or be a dict of such "
-        f"by their names, got {params.feature_weight!r}."
+        f"{rows.n_features} features, none negative and not all 0, or be a dict of "
+        f"such by their names, got {params.feature_weight!r}."
     )
     try:
         weight = check_array(weight, ensure_2d=False, dtype=np.float64)

@@ -58,7 +58,7 @@ class CodePenalty(Option):
         """
 
     def statistic(self, codes):
-        """Return an array, row by row, on whose mean the penalty depends."""
+        """Return a 2-D array, row by row, on whose mean the penalty depends."""
         return codes
 
     def running_mean(self, mean, before):
@@ -196,8 +196,8 @@ def check_code_penalty(penalty, codes):
     statistic = np.asarray(tried(penalty, "statistic", codes))
     if statistic.ndim != 2 or len(statistic) != len(codes):
         raise ValueError(
-            f"statistic of {penalty} must return an array with a row for each row of "
-            f"codes, {codes.shape} when tried, got shape {statistic.shape}."
+            f"statistic of {penalty} must return a 2-D array with a row for each row "
+            f"of codes, {codes.shape} when tried, got shape {statistic.shape}."
         )
     mean = statistic.mean(axis=0, dtype=np.float64)
     mean.flags.writeable = False

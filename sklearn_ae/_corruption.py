@@ -52,6 +52,9 @@ class Corruption(Option):
 
     needs_fresh_draws = False
 
+    # What `bind` has found out, in a copy. (No field of the dataclasses below.)
+    _known: Any = None
+
     def changes(self):
         """Return whether anything is changed; if not, training is that without it."""
         return True
@@ -181,8 +184,6 @@ class SaltAndPepperNoise(Corruption):
 
     fraction: float = parameter(0.3, FRACTION)
 
-    _ends: Any = None
-
     def changes(self):
         return self.fraction > 0
 
@@ -192,11 +193,11 @@ class SaltAndPepperNoise(Corruption):
             least = np.minimum(least, X.min(axis=0))
             greatest = np.maximum(greatest, X.max(axis=0))
         bound = copy(self)
-        bound._ends = scaling.apply(np.vstack([least, greatest]))
+        bound._known = scaling.apply(np.vstack([least, greatest]))
         return bound
 
     def apply(self, X, rng, out):
-        least, greatest = self._ends
+        least, greatest = self._known
         drawn = _uniform(rng, X.shape)
         np.copyto(out, X)
         np.copyto(out, least, where=drawn < self.fraction / 2)
@@ -238,24 +239,22 @@ class FunctionNoise(Corruption):
 
     func: Callable = parameter(MISSING, callable)
 
-    _scaling: Any = None
-
     def bind(self, scaling, rows):
         bound = copy(self)
-        bound._scaling = scaling
+        bound._known = scaling
         return bound
 
     def apply(self, X, rng, out):
-        rows = np.array(self._scaling.invert(X))
+        scaling, rows = self._known, np.array(self._known.invert(X))
         # The change is what is added, so that no change changes no bit.
-        before = self._scaling.apply(rows.copy())
+        before = scaling.apply(rows.copy())
         changed = np.asarray(self.func(rows, rng))
         if changed.shape != X.shape or changed.dtype.kind not in "fiub":
             raise ValueError(
                 "func of FunctionNoise must return rows in the shape of those it gets, "
                 f"{X.shape} here, and numbers, got {changed.shape}: {changed!r}."
             )
-        after = self._scaling.apply(changed.astype(X.dtype, copy=False))
+        after = scaling.apply(changed.astype(X.dtype, copy=False))
         np.subtract(after, before, out=out)
         return np.add(out, X, out=out)
 

@@ -479,8 +479,11 @@ class WeightsDisplay:
 
         if isinstance(ax, np.ndarray | list | tuple):
             raise ValueError(f"ax must be one Axes for a heat map, got {ax!r}.")
-        self.ax_ = ax = pyplot.subplots()[1] if ax is None else ax
-        self.figure_, largest = ax.figure, np.abs(weights).max() or 1
+        if ax is None:
+            size = max(6.4, 0.3 * weights.shape[1]), 4.8
+            _, ax = pyplot.subplots(figsize=size, layout="constrained")
+        self.ax_, self.figure_ = ax, ax.figure
+        largest = np.abs(weights).max() or 1
         style = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest, "aspect": "auto"}
         self.image_ = ax.imshow(weights, **_styled("image", style, image_kwargs))
         self.colorbar_ = self.figure_.colorbar(self.image_, ax=ax, label="weight")

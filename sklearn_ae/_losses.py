@@ -24,7 +24,9 @@ class Loss(Option):
 
     A loss need not go cell by cell: one that takes several columns as one category, or
     knows a rule between columns, defines `cells` instead of `elementwise`, and divides
-    the cost of a row among the row's cells as it likes. `gradient` is then that of the
+    the cost of a row among the row's cells as it likes. (What it gets is scaled as its
+    attributes say; a rule such as a + b = c holds of scaled columns, too, where all are
+    divided by one number, as with ``scaling="global"``.) `gradient` is then that of the
     sum over the row; and if weights of single cells are to be possible, such a loss
     defines `value_and_gradient` as well.
 

@@ -247,7 +247,11 @@ def test_bad_penalties(penalty, message):
 @pytest.mark.parametrize(
     ("method", "result", "message"),
     [
-        ("statistic", lambda self, codes: codes.sum(axis=1), "statistic of .* a row"),
+        (
+            "statistic",
+            lambda self, codes: codes.sum(axis=1),
+            "statistic of .* a 2-D array with a row",
+        ),
         ("value", lambda self, mean: mean, "value of .* must return a number"),
         ("value", lambda self, mean: None, "value of .* a number, got None"),
         ("value", lambda self, mean: np.sign(mean, out=mean).sum(), "must not write"),
