@@ -11,7 +11,6 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.utils import check_array
 
 from ._activations import ACTIVATIONS
 from ._code import Code
@@ -24,6 +23,7 @@ from ._corruption import (
     MaskingNoise,
     SaltAndPepperNoise,
 )
+from ._input import check_feature_weight
 from ._layers import Dense, Layer
 from ._lbfgs import LBFGS
 from ._linear import principal_axes
@@ -348,7 +348,7 @@ def _what_is_minimised(params, rows, scaling, n_rows, before):
         linear_path=bool(params.linear_path and sizes and activation != "identity"),
         output_activation=_output_activation(params),
         loss=deepcopy(params.loss),
-        feature_weight=_feature_weight(params, rows),
+        feature_weight=check_feature_weight(params, rows),
         noise=noise,
         code_penalty=_code_penalty(params),
         alpha=_alpha(params, noise, n_rows * rows.n_features),
@@ -417,50 +417,6 @@ def _noise(params, n_rows):
             f"that without noise. Got noise={params.noise!r}."
         )
     return deepcopy(noise)
-
-
-def _feature_weight(params, rows):
-    weight = params.feature_weight
-    if weight is None:
-        return None
-    if not as_loss(params.loss).goes_by_cells:
-        raise ValueError(
-            f"feature_weight must be None with loss={params.loss!r}, which takes "
-            "features together and does not define value_and_gradient."
-        )
-    names = [*weight.keys()] if hasattr(weight, "keys") else []
-    if isinstance(weight, dict) or any(isinstance(name, str) for name in names):
-        weight = _by_name(weight, getattr(params, "feature_names_in_", None))
-    must = (
-        "feature_weight must have a number for each of the n_features="
-        f"{rows.n_features} features, none negative and not all 0, or be a dict of "
-        f"such by their names, got {params.feature_weight!r}."
-    )
-    try:
-        weight = check_array(weight, ensure_2d=False, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(must) from error
-    if weight.shape != (rows.n_features,) or weight.min() < 0 or weight.max() == 0:
-        raise ValueError(must)
-    if (weight == weight[0]).all():
-        return None
-    weight = weight / weight.max()
-    return (weight / weight.mean()).astype(rows.dtype)
-
-
-def _by_name(weights, names):
-    """Return the weights of all features; those that are not named weigh 1."""
-    given = [*weights.keys()]
-    unknown = [name for name in given if names is None or name not in names]
-    if len(set(given)) < len(given):
-        raise ValueError(f"feature_weight must have each name once, got {given}.")
-    if unknown:
-        known = "has none" if names is None else f"has {', '.join(names)}"
-        raise ValueError(
-            "feature_weight by name must be for names that X has as columns, got "
-            f"{', '.join(map(repr, unknown))}, but X {known}."
-        )
-    return [weights.get(name, 1.0) for name in names]
 
 
 def _code_penalty(params):

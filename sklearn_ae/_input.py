@@ -81,6 +81,54 @@ def as_rows(X, weights, like=None):
     return Rows(X, weights, kept, (like or X).dtype)
 
 
+def check_feature_weight(estimator, rows):
+    """Return the weights of the features of some rows, with the mean 1.
+
+    Or None, if they are all the same.
+    """
+    weight = estimator.feature_weight
+    if weight is None:
+        return None
+    if not as_loss(estimator.loss).goes_by_cells:
+        raise ValueError(
+            f"feature_weight must be None with loss={estimator.loss!r}, which takes "
+            "features together and does not define value_and_gradient."
+        )
+    names = [*weight.keys()] if hasattr(weight, "keys") else []
+    if isinstance(weight, dict) or any(isinstance(name, str) for name in names):
+        weight = _by_name(weight, getattr(estimator, "feature_names_in_", None))
+    must = (
+        "feature_weight must have a number for each of the n_features="
+        f"{rows.n_features} features, none negative and not all 0, or be a dict of "
+        f"such by their names, got {estimator.feature_weight!r}."
+    )
+    try:
+        weight = check_array(weight, ensure_2d=False, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(must) from error
+    if weight.shape != (rows.n_features,) or weight.min() < 0 or weight.max() == 0:
+        raise ValueError(must)
+    if (weight == weight[0]).all():
+        return None
+    weight = weight / weight.max()
+    return (weight / weight.mean()).astype(rows.dtype)
+
+
+def _by_name(weights, names):
+    """Return the weights of all features; those that are not named weigh 1."""
+    given = [*weights.keys()]
+    unknown = [name for name in given if names is None or name not in names]
+    if len(set(given)) < len(given):
+        raise ValueError(f"feature_weight must have each name once, got {given}.")
+    if unknown:
+        known = "has none" if names is None else f"has {', '.join(names)}"
+        raise ValueError(
+            "feature_weight by name must be for names that X has as columns, got "
+            f"{', '.join(map(repr, unknown))}, but X {known}."
+        )
+    return [weights.get(name, 1.0) for name in names]
+
+
 def check_codes(estimator, X, dtype):
     """Return as `Rows` codes that a fitted estimator is to decode."""
     refuse_sparse_and_masked(X)

@@ -2,9 +2,10 @@
 
 import sys
 
-import matplotlib
 import numpy as np
 import pytest
+from matplotlib import pyplot
+from matplotlib.colors import CenteredNorm
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
@@ -18,8 +19,7 @@ from sklearn_ae import (
     WeightsDisplay,
 )
 
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402
+pyplot.switch_backend("Agg")
 
 DIGITS = load_digits().data
 IRIS = load_iris(as_frame=True).data
@@ -220,7 +220,7 @@ def test_filters_with_colours():
 
 
 def test_own_norms_and_names():
-    norm = matplotlib.colors.CenteredNorm()
+    norm = CenteredNorm()
     for display in (
         WeightsDisplay.from_estimator(LINEAR, image_kwargs={"norm": norm}),
         WeightsDisplay.from_estimator(
