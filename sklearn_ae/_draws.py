@@ -40,12 +40,12 @@ class Draws:
                 self._streams[kind].bit_generator.state = self._places[kind]
         return self._streams[kind]
 
-    def step(self, n_rows, repeats=False):
+    def step(self, n_rows):
         """Return what `tiles` draws anew by, for the next minibatch of so many rows.
 
-        `repeats` is whether the minibatch needs the same draws more than once.
+        One that may be read twice, as it has several blocks, draws by a number.
         """
-        by_number = n_rows > self.tile or repeats
+        by_number = n_rows > self.tile
         return 1 + int(self.stream(STEPS).integers(2**31)) if by_number else None
 
     def tiles(self, kind, n_rows, start=0, step=0):

@@ -191,9 +191,10 @@ class Objective:
             What the sums are multiplied by: one divided by what the sum over all blocks
             is to be divided by. Done to the gradient by the output, it takes no pass
             over that by the parameters.
-        all_codes : (list of ndarray, float), optional
+        all_codes : (list of ndarray, float) or callable, optional
             Where these are penalised, the means of their statistics over all blocks,
-            and one divided by the sum of all weights.
+            and one divided by the sum of all weights. Where this block is all there
+            is, what makes these, and the penalty, of its own `_statistics`.
         gradient : bool, default=True
             Whether the gradient is wanted.
 
@@ -208,9 +209,11 @@ class Objective:
         run(forward)
         encoded = encoder.outputs[-1][1]
         codes, costs = code.forward(encoded, drawn, workspace.codes)
-        cost = 0.0
+        cost = penalty = 0.0
         if costs is not None:
             cost = float(costs.sum() if weights is None else weights @ costs)
+        if callable(all_codes):
+            all_codes, penalty = all_codes(self._statistics(encoded, weights))
         forward, decoder_backward = workspace.calls(1, theta, codes)
         run(forward)
         raw = decoder.outputs[-1][1]
@@ -218,7 +221,7 @@ class Objective:
             targets, cell_weights = code.repeated(targets), code.repeated(cell_weights)
         if not gradient:
             loss = model.loss.value(targets, raw, cell_weights) / code.copies
-            return [factor * (loss + cost)]
+            return [factor * (loss + cost) + penalty]
         if self._bounded_output:
             # The loss may write into `raw`, whose values the layer's derivative needs.
             raw = raw.copy()
@@ -230,14 +233,9 @@ class Objective:
             share = factor if weights is None else factor * weights[:, None]
             code.backward(encoded, workspace.delta_codes, drawn, share, delta)
         if all_codes is not None:
-            means, share = all_codes
-            share = share if weights is None else share * weights[:, None]
-            codes = self._penalised(encoded)
-            for penalty, mean in zip(self.code_penalties, means, strict=True):
-                gradient = np.asarray(penalty.gradient(codes, mean))
-                delta[:, : codes.shape[1]] += share * gradient
+            self._add_code_penalties(encoded, weights, all_codes, delta)
         run(encoder_backward)
-        return [loss, workspace.gradient]
+        return [loss + penalty, workspace.gradient]
 
     def value_and_gradient(
         self, theta, rows, row_weight=None, gradient=True, mean_weight=1.0
@@ -300,11 +298,13 @@ class Objective:
         """Return F and its gradient but for the penalty on the weights."""
         n_rows, fresh = len(rows), row_weight is not None
         total = n_rows * row_weight if fresh else self.model.cell_weight_sum(rows)
-        penalises, all_codes, penalty = len(self.code_penalties) > 0, None, 0.0
-        step = self.draws.step(n_rows, penalises) if fresh else 0
-        if penalises:
+        step, all_codes, penalty = self.draws.step(n_rows) if fresh else 0, None, 0.0
+        if self.code_penalties:
             of_batch = n_rows * mean_weight if fresh else None
-            all_codes, penalty = self._code_penalty(theta, rows, step, of_batch)
+            all_codes = partial(self._code_penalty, of_batch=of_batch)
+            if n_rows > self.block_rows:
+                of_all = self._sum(self._statistics_of_block, (), theta, rows, step)
+                all_codes, penalty = all_codes(of_all)
         args = 1 / total, all_codes, gradient
         sums = self._sum(self.block, args, theta, rows, step)
         sums[0] += penalty
@@ -375,13 +375,14 @@ class Objective:
         if corrupted is not None and corrupted is not out:
             out[...] = corrupted
 
-    def _code_penalty(self, theta, rows, step, of_batch):
-        """Return the `all_codes` of `block`, by a pass of its own, and the penalty.
+    def _code_penalty(self, sums, of_batch):
+        """Return means and share, as `block` takes them, and the penalty.
 
-        `of_batch` is what a minibatch of such a length weighs on average. One that is
-        heavier counts for more, as it does in the loss.
+        `sums` are the `_statistics` of all rows. `of_batch` is what a minibatch of such
+        a length weighs on average: one that is heavier counts for more, as it does in
+        the loss.
         """
-        *totals, weight_sum = self._sum(self._statistics, (), theta, rows, step)
+        *totals, weight_sum = sums
         penalties, means = self.code_penalties, [total / weight_sum for total in totals]
         if of_batch is not None:
             known = self.code_means or [None] * len(means)
@@ -392,11 +393,22 @@ class Objective:
         divisor = of_batch or weight_sum
         return (means, 1 / divisor), float(sum(values)) * weight_sum / divisor
 
-    def _statistics(self, theta, block):
-        """Return the sums of all statistics over a block, and of the weights."""
+    def _add_code_penalties(self, encoded, weights, all_codes, delta):
+        """Add the gradient of the penalties by what the encoder returns."""
+        means, share = all_codes
+        share = share if weights is None else share * weights[:, None]
+        codes = self._penalised(encoded)
+        for penalty, mean in zip(self.code_penalties, means, strict=True):
+            gradient = np.asarray(penalty.gradient(codes, mean))
+            delta[:, : codes.shape[1]] += share * gradient
+
+    def _statistics_of_block(self, theta, block):
         run(block.workspace.calls(0, theta, block.inputs)[0])
-        codes = self._penalised(block.workspace.traces[0].outputs[-1][1])
-        weights, sums = block.weights, []
+        return self._statistics(block.workspace.traces[0].outputs[-1][1], block.weights)
+
+    def _statistics(self, encoded, weights):
+        """Return the sums of all statistics over a block, and of the weights."""
+        codes, sums = self._penalised(encoded), []
         for penalty in self.code_penalties:
             statistic = np.asarray(penalty.statistic(codes))
             if weights is not None:
