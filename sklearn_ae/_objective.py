@@ -320,23 +320,19 @@ class Objective:
             return self._of_block(function, args, theta, rows, 0, step)
 
         def sums(start, piece):
-            total = None
+            total: list = []
             for few in piece.pieces(self.block_rows):
-                values = self._of_block(function, args, theta, few, start, step)
-                if total is None:
-                    # In arrays of its own, whatever happens to the workspace.
-                    total = [0.0 + value for value in values]
-                else:
-                    total = added(total, values)
+                total = self._of_block(function, args, theta, few, start, step, total)
                 start += len(few)
             return total
 
         return rows.sum(sums, self.block_rows, self.map)
 
-    def _of_block(self, function, args, theta, rows, start, step):
+    def _of_block(self, function, args, theta, rows, start, step, total=None):
         """Return what a function returns for a block of rows at positions from `start`.
 
-        Arrays are in the memory of a workspace.
+        Added to `total`, a list that is empty at first; without one, arrays are in the
+        memory of a workspace.
         """
         idle = self._idle.setdefault(len(rows), [])
         try:
@@ -346,6 +342,9 @@ class Objective:
                 self.model, len(rows), self.dtype, bool(self.corruption)
             )
         values = function(theta, self._block(rows, workspace, start, step), *args)
+        if total is not None:
+            # Before another thread gets the workspace that these lie in.
+            values = added(total, values) if total else [0.0 + v for v in values]
         idle.append(workspace)
         return values
 

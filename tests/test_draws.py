@@ -1,5 +1,7 @@
 """What is drawn depends on seed and position, and on nothing else."""
 
+from time import sleep
+
 import numpy as np
 import pytest
 from finite_differences import relative_error
@@ -15,7 +17,7 @@ from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
 from sklearn_ae._penalties import ElasticNet
-from sklearn_ae._rows import Rows
+from sklearn_ae._rows import Rows, added
 from sklearn_ae._scaling import Scaling, Units
 from sklearn_ae._threads import Sharing, threads
 
@@ -153,6 +155,24 @@ def test_a_pass_does_not_depend_on_blocks_and_threads(
         assert_allclose(blocks.value(theta, rows), value, rtol=1e-12)
     assert_allclose(part_value, value, rtol=1e-12)
     assert_allclose(part_gradient, gradient, rtol=1e-9, atol=1e-12)
+
+
+def test_no_thread_gets_memory_that_another_reads(monkeypatch):
+    """A workspace is free for the next block only once its gradient has been added."""
+
+    def slowly(total, sums):
+        sleep(1e-4)
+        return added(total, sums)
+
+    rows = Rows(np.random.RandomState(1).normal(size=(600, 5)))
+    whole, theta = make_objective()
+    _, expected = whole.value_and_gradient(theta, rows)
+    monkeypatch.setattr("sklearn_ae._objective.added", slowly)
+    with threadpool_limits(3, user_api="blas"), threads(Sharing.ROWS) as map_pieces:
+        blocks, _ = make_objective(block_rows=7, map=map_pieces)
+        for _ in range(3):
+            _, gradient = blocks.value_and_gradient(theta, rows)
+            assert_allclose(gradient, expected, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("code", [Noisy(), Short(), Halved()], ids=repr)
