@@ -105,8 +105,9 @@ class Model:
         weights, of_features = rows.cell_weights(), self.feature_weight
         if of_features is None:
             return weights
-        shape = len(rows), self.n_features
-        return np.broadcast_to(1 if weights is None else weights, shape) * of_features
+        if weights is None:
+            return np.broadcast_to(of_features, (len(rows), self.n_features))
+        return weights * of_features
 
     def cell_weight_sum(self, rows):
         """Return the sum of `cell_weights`, or of as many ones."""

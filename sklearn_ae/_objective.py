@@ -285,11 +285,8 @@ class Objective:
         rng : RandomState or None
             What shuffles the rows; None keeps their order.
         """
-        row_weight, weights = (
-            self.model.cell_weight_sum(rows) / len(rows),
-            rows.weights(),
-        )
-        typical = {"row_weight": row_weight}
+        weights = rows.weights()
+        typical = {"row_weight": self.model.cell_weight_sum(rows) / len(rows)}
         typical["mean_weight"] = 1.0 if weights is None else float(weights.mean())
         for batch in rows.batches(batch_size, rng):
             yield partial(self.value_and_gradient, rows=batch, **typical), len(batch)
