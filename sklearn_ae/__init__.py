@@ -22,15 +22,17 @@ from ._corruption import (
     MaskingNoise,
     SaltAndPepperNoise,
 )
-from ._displays import LossCurveDisplay, ReconstructionDisplay, WeightsDisplay
 from ._layers import Dense, Layer
 from ._lbfgs import LBFGS
+from ._loss_curve_display import LossCurveDisplay
 from ._losses import Huber, Loss
 from ._outlier import AutoencoderOutlierDetector
+from ._reconstruction_display import ReconstructionDisplay
 from ._selection import hidden_cells_score, one_standard_error
 from ._stochastic import SGD, Adam
 from ._stopping import Solver
 from ._transformer import AutoencoderTransformer
+from ._weights_display import WeightsDisplay
 
 __version__ = "0.1.0.dev0"
 

@@ -9,10 +9,13 @@ import sklearn_ae
 
 PACKAGE = Path(sklearn_ae.__file__).parent
 
+DISPLAYS = {"_loss_curve_display", "_reconstruction_display", "_weights_display"}
+
 # A module may import from the floors below its own; `_compat` may be imported by all.
 FLOORS = {
     "foundations": {"_activations", "_options", "_statistics", "_stored", "_draws"},
     "one idea each": {
+        "_plotting",
         "_losses",
         "_penalties",
         "_layers",
@@ -35,7 +38,7 @@ FLOORS = {
     "what is chosen, what is minimised": {"_choices", "_objective", "_scores"},
     "fitting": {"_fitting"},
     "estimator": {"_base"},
-    "public": {"_transformer", "_outlier", "_selection", "_displays"},
+    "public": {"_transformer", "_outlier", "_selection", *DISPLAYS},
     "package": {"__init__"},
 }
 
