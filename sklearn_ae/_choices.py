@@ -31,6 +31,7 @@ from ._losses import LOSSES, Huber, Loss, SquaredError, as_loss
 from ._model import Model
 from ._network import Network
 from ._options import AT_LEAST_1, NOT_NEGATIVE, POSITIVE, Option, Parameters, parameter
+from ._ordered import Ordered
 from ._scaling import Units
 from ._stochastic import SGD, Adam
 from ._stopping import Solver
@@ -137,8 +138,10 @@ class AutoencoderParameters(Parameters):
     # Whether rows set aside are for a threshold rather than for stopping.
     _calibrates = False
 
-    # A `Code`, where something happens between encoder and decoder.
-    _code = None
+    @property
+    def _code(self) -> Code | None:
+        """What happens between encoder and decoder, if anything does."""
+        return None
 
     def set_params(self, **params):
         """Set parameters, also those of the objects among them.
@@ -264,9 +267,10 @@ class Choices(AutoencoderParameters, Stored):
         output = self.output_activation if bounded else "identity"
         sizes = self.n_features, self.hidden_layer_sizes, self.n_components
         activations = self.activation, self.code_activation, output
-        width = (self.code or Code()).encoder_width(self.n_components)
+        code, n_components = self.code or Code(), self.n_components
+        widths = code.encoder_width(n_components), code.decoder_width(n_components)
         path, tied = self.linear_path, self.tied_weights
-        return Network.mirrored(*sizes, activations, path, width, tied)
+        return Network.mirrored(*sizes, activations, path, *widths, tied)
 
     def model(self, scaling):
         """Return the autoencoder for data with this scaling."""
@@ -282,7 +286,7 @@ class Choices(AutoencoderParameters, Stored):
         return (
             all(stack.is_affine for stack in self.network.stacks)
             and not any(isinstance(size, Layer) for size in sizes)
-            and self.code is None
+            and (self.code is None or self.code.keeps_pca)
             and not self.code_penalty
             and type(as_loss(self.loss)) is SquaredError
             and self.feature_weight is None
@@ -336,13 +340,15 @@ def _what_is_minimised(params, rows, scaling, n_rows, before):
     """Return the choices that `choose` starts with: all but how to minimise."""
     known = {f.name: getattr(params, f.name) for f in fields(AutoencoderParameters)}
     noise, sizes = _noise(params, n_rows), _hidden_layer_sizes(params)
+    n_components = _n_components(params, rows, scaling, noise, n_rows, before)
     activation = _activation(params, sizes, len(rows), before)
+    code = deepcopy(params._code)
     chosen = dict(
         n_features=rows.n_features,
         calibrates=params._calibrates,
-        code=deepcopy(params._code),
+        code=code and code.of_size(n_components),
         random_state=None,
-        n_components=_n_components(params, rows, scaling, noise, n_rows, before),
+        n_components=n_components,
         hidden_layer_sizes=sizes,
         activation=activation,
         linear_path=bool(params.linear_path and sizes and activation != "identity"),
@@ -362,7 +368,8 @@ def _check_together(choices, before):
     Or if what has been chosen does not go together.
     """
     wide = before is None and choices.n_components > choices.n_features
-    if wide and not (choices.noise or choices.code_penalty or choices.code):
+    apart = choices.code and not choices.code.keeps_pca
+    if wide and not (choices.noise or choices.code_penalty or apart):
         raise ValueError(
             "n_components must not be larger than the number of features, unless noise "
             "or a code_penalty keeps the network from copying (one of strength 0 does "
@@ -395,10 +402,10 @@ def _check_tied(choices):
             f"way back with the same weights, got {apart[0]} in hidden_layer_sizes."
         )
     code, n_components = choices.code or Code(), choices.n_components
-    if code.encoder_width(n_components) != n_components:
+    if code.encoder_width(n_components) != code.decoder_width(n_components):
         raise ValueError(
-            f"tied_weights must be False with the code {code}: the encoder returns "
-            "more than the decoder takes."
+            f"tied_weights must be False with the code {code}: the encoder does not "
+            "return what the decoder gets."
         )
 
 
@@ -445,7 +452,9 @@ def _n_components(params, rows, scaling, noise, n_rows, before):
     if wanted != "auto":
         return principal_axes(rows, scaling).n_for_variance(wanted)
     if noise is None:
-        return min(ceil(n_features / 4), WIDEST_CODE, n_rows - 1)
+        # Of ordered codes a size is chosen afterwards.
+        share = 2 if isinstance(params._code, Ordered) else 4
+        return min(ceil(n_features / share), WIDEST_CODE, n_rows - 1)
     # What removes noise cannot just copy, and may have as many.
     return min(n_features, WIDEST_CODE)
 

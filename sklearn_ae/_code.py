@@ -6,12 +6,12 @@ from ._options import Option
 
 
 class Code(Option):
-    """How codes follow from what the encoder returns: here, they are the same.
+    """How what is decoded follows from what the encoder returns: here, it is the same.
 
     Codes that are drawn, cut off or filled up are subclasses. Part of the objective may
     lie in them: a cost of each row, such as the divergence of one distribution from
-    another. "Encoded" is what the encoder returns, behind its activation; codes are, or
-    come from, its first numbers.
+    another. "Encoded" is what the encoder returns, behind its activation; what is
+    decoded are, or come from, its first numbers, perhaps with others behind.
 
     Attributes
     ----------
@@ -24,17 +24,29 @@ class Code(Option):
     copies : int, default=1
         How many codes `forward` makes of each row, such as its code cut off at several
         sizes. All are decoded, and what counts is the mean of their losses.
+
+    keeps_pca : bool, default=False
+        Whether PCA is still the best of linear networks.
     """
 
     draws = False
     needs_fresh_draws = False
     copies = 1
+    keeps_pca = False
+
+    def of_size(self, n_components):
+        """Return this for codes whose size is known now."""
+        return self
 
     def check(self, choices):
         """Raise ValueError if this does not go with other `Choices`."""
 
     def encoder_width(self, n_components):
         """Return how many numbers the encoder returns for each row."""
+        return n_components
+
+    def decoder_width(self, n_components):
+        """Return how many numbers the decoder gets for each row."""
         return n_components
 
     def center(self, encoded):
@@ -53,12 +65,12 @@ class Code(Option):
             Not modified: the way back reads it.
         drawn : ndarray with n_rows rows or None
             From `draw`.
-        out : ndarray of shape (copies * n_rows, n_components)
+        out : ndarray of shape (copies * n_rows, decoder_width)
             Memory for the codes.
 
         Returns
         -------
-        codes : ndarray of shape (copies * n_rows, n_components)
+        codes : ndarray of shape (copies * n_rows, decoder_width)
             `encoded` or `out`: first one code of each row, then another of each.
         costs : ndarray of shape (n_rows,) or None
             What each row costs.
@@ -74,7 +86,7 @@ class Code(Option):
         ----------
         encoded, drawn
             As in the forward pass before.
-        delta : ndarray of shape (copies * n_rows, n_components)
+        delta : ndarray of shape (copies * n_rows, decoder_width)
             `out` itself, if both have the same shape.
         share : float or ndarray of shape (n_rows, 1)
             What the gradient of the costs is multiplied by.

@@ -12,10 +12,12 @@ from ._choices import Choices, choose
 from ._code_penalties import check_code_penalty
 from ._corruption import Corruption
 from ._draws import Draws
+from ._latent_path import LatentPath
 from ._linear import principal_axes, write_linear_solution, write_linear_start
 from ._model import check_loss
 from ._objective import Objective, objective_block_length
 from ._options import tried
+from ._ordered import Ordered
 from ._penalties import ElasticNet
 from ._rows import read_only
 from ._scaling import Scaling, fit_scaling
@@ -52,6 +54,8 @@ class Fitted(Stored):
         What the next pass of `fit_once` goes on with, if there has been one: the seed
         of all draws and the "places" that their streams have come to, the "state" that
         the solver moves along with theta, and the objective's "code_means".
+    path : LatentPath or None
+        With ordered codes: what has been found of their sizes.
     """
 
     choices: Choices
@@ -63,6 +67,12 @@ class Fitted(Stored):
     loss_curve: list = field(default_factory=list)
     validation_loss_curve: list | None = None
     progress: dict = field(default_factory=dict)
+    path: LatentPath | None = None
+
+    @cached_property
+    def applied(self):
+        """The fit that rows go through: of ordered codes, a plain one of some size."""
+        return self if self.path is None else self.path.prefix(self)
 
     @cached_property
     def model(self):
@@ -111,6 +121,8 @@ def fit(params, rows, aside, rng, before=None):
         fitted, training, aside = _prepare(params, rows, aside, rng, len(rows), before)
     with threads(_choose_sharing(fitted, training)) as map_pieces:
         fitted, solution = _train(fitted, training, aside, rng, map_pieces)
+    with threads(choose_for_decomposition(rows.n_features)):
+        fitted = _with_path(fitted, params.n_components, training, aside)
     return fitted, solution, training, aside
 
 
@@ -130,7 +142,15 @@ def fit_once(params, rows, rng, before=None):
     with threads(choose_for_decomposition(rows.n_features)):
         start, *_ = _prepare(params, rows, None, rng, inf, before)
     with threads(_choose_sharing(start, rows)) as map_pieces:
-        return start, _train_once(start, rows, rng, map_pieces)
+        fitted = _train_once(start, rows, rng, map_pieces)
+    results = start, fitted
+    return [result and _with_path(result, params.n_components) for result in results]
+
+
+def _with_path(fitted, wanted, training=None, aside=None):
+    if not isinstance(fitted.choices.code, Ordered):
+        return fitted
+    return replace(fitted, path=LatentPath.of(fitted, wanted, training, aside))
 
 
 def _prepare(params, rows, aside, rng, n_rows, before=None):
@@ -147,9 +167,11 @@ def _prepare(params, rows, aside, rng, n_rows, before=None):
         training, aside = rows.hold_out(choices.validation_fraction, rng)
     if before is None and fitted.model.network.decoder.path is not None:
         # PCA is that of all rows if it may be, lest few make a worse one; validation
-        # then leans towards it.
-        of_all = training if choices.calibrates else rows
-        axes = principal_axes(of_all, fitted.scaling, choices.n_components)
+        # then leans towards it. What they are to judge apart from that they must not
+        # have made.
+        judged = choices.calibrates or isinstance(choices.code, Ordered)
+        seen = training if judged else rows
+        axes = principal_axes(seen, fitted.scaling, choices.n_components)
         write_linear_start(fitted.model, fitted.theta, axes)
     return fitted, training, aside
 

@@ -138,7 +138,8 @@ def write_linear_solution(network, theta, axes, alpha):
     for weight, *_ in [*encoder[1:], *decoder[:-1]]:
         np.fill_diagonal(weight[:rank, :rank], 1)
     _write_projection(encoder[0], encoder[0][1], directions, axes.mean)
-    decoder[-1][0][...] = layers[0].adjoint(encoder[0][:1])[0]
+    back = layers[0].adjoint(encoder[0][:1])[0]
+    decoder[-1][0][: len(back)] = back
     decoder[-1][1][:] = axes.mean
 
 
@@ -163,7 +164,8 @@ def write_linear_start(model, theta, axes):
     network = model.network
     encoder, decoder = network.views(theta)
     (*_, code, into_code), (*_, output, out_of_code) = encoder, decoder
-    # The encoder may return more than codes, such as variances.
+    # The encoder may return more than codes, such as variances; the decoder may get
+    # more, such as their size.
     n_components = network.n_components
     (output if network.tied else code)[0].fill(0)
     _write_projection(into_code, code[1], axes.directions[:n_components], axes.mean)
@@ -175,7 +177,8 @@ def write_linear_start(model, theta, axes):
     if model.units.targets_are_inputs:
         output[0].fill(0)
         weights = [into_code[0][:, :n_components]]
-        out_of_code[0][...] = network.encoder.path.adjoint(weights)[0]
+        out_of_code[0][n_components:] = 0
+        out_of_code[0][:n_components] = network.encoder.path.adjoint(weights)[0]
         output[1][:] = axes.mean
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -143,6 +144,17 @@ class Model:
             losses = losses if weights is None else weights * losses
             sums.append(losses.sum(axis=1, dtype=np.float64).sum())
         return [*sums, not self.is_mean(X, mean)]
+
+    def explained(self, mean, views, unexplained, total, varies):
+        """Return the share of the deviance explained, given sums of `deviances`."""
+        if not varies:
+            reconstructed = self.reconstruct(views, mean[None])
+            return float(self.is_mean(reconstructed, mean, within=10))
+        if not isfinite(unexplained):
+            return -inf
+        if total <= 0:
+            return 1.0 if unexplained <= 0 else 0.0
+        return float(1 - unexplained / total)
 
     def is_mean(self, X, mean, within=0.0):
         """Return whether all rows are the mean, but for rounding.

@@ -201,7 +201,7 @@ class Network:
     n_weights, n_parameters : int
         Length of `theta`, with and without biases.
     n_components : int
-        Numbers that the decoder reads.
+        Numbers of the code: the encoder may return more, and the decoder get more.
     n_multiplications : int
         What one row takes: shared weights count twice.
     n_gradients : int
@@ -214,7 +214,8 @@ class Network:
         self.maps = maps = (*encoder.maps, *decoder.maps)
         weights = [layer.weight_shapes for layer in maps]
         biases = [layer.bias_shapes for layer in maps]
-        self.n_components = decoder.layers[0].n_inputs
+        ends = encoder.layers[-1].n_outputs, decoder.layers[0].n_inputs
+        self.n_components = min(ends)
         sizes = [sum(map(prod, shapes)) for shapes in weights]
         self.n_multiplications, self.largest_layer = sum(sizes), max(sizes)
         # Where each map's arrays lie, worked out once for all.
@@ -236,14 +237,16 @@ class Network:
         activations=("tanh", "identity", "identity"),
         linear_path=False,
         encoder_width=None,
+        decoder_width=None,
         tied=False,
     ):
         """Layers down to the code, and the same back up.
 
         `hidden_layer_sizes` are numbers, for dense layers, or layers; `activations` are
         those of hidden layers, code and output. With `linear_path`, code and output
-        also see what their half started from. `encoder_width` is what the encoder
-        returns, if that is not the code itself. `tied` is as in the class.
+        also see what their half started from. `encoder_width` and `decoder_width` are
+        what the encoder returns and what the decoder gets, if that is not the code
+        itself. `tied` is as in the class.
         """
         hidden: list = []
         width = n_features
@@ -253,7 +256,8 @@ class Network:
             width = hidden[-1].n_outputs
         inside, *ends = [ACTIVATIONS[name or "identity"] for name in activations]
         code = Dense(encoder_width or n_components).after(width)
-        back = [Dense(width).after(n_components)]
+        n_decoded = decoder_width or n_components
+        back = [Dense(width).after(n_decoded)]
         back += [layer.mirrored() for layer in reversed(hidden)]
         # A path starts as PCA, which takes a bias for each output beside it.
         has_path = linear_path and hidden and back[-1].bias_shapes == ((n_features,),)
@@ -264,7 +268,7 @@ class Network:
             return Stack(tuple(layers), functions, path if has_path else None)
 
         encoder = stack([*hidden, code], ends[0], n_features)
-        return cls(encoder, stack(back, ends[1], n_components), tied)
+        return cls(encoder, stack(back, ends[1], n_decoded), tied)
 
     @property
     def stacks(self):

@@ -41,7 +41,7 @@ class Workspace:
         A view.
     traces : tuple of Trace
         Of encoder and decoder.
-    codes, delta_codes : ndarray of shape (copies * n_rows, n_components)
+    codes, delta_codes : ndarray of shape (copies * n_rows, decoder_width)
         Codes, if they are not what the encoder returns, and the gradient by them; that
         by the encoder's output, where they are one.
     gradient : ndarray of shape (n_parameters,)
@@ -61,7 +61,8 @@ class Workspace:
         self.gradient = self._gradient_memory[: network.n_parameters]
         encoder = network.encoder.trace(n_rows, dtype, backward=True)
         self.traces = encoder, network.decoder.trace(n_codes, dtype, backward=True)
-        delta, shape = encoder.deltas[-1], (n_codes, network.n_components)
+        delta = encoder.deltas[-1]
+        shape = n_codes, network.decoder.layers[0].n_inputs
         self.delta_codes = delta if delta.shape == shape else np.empty(shape, dtype)
         self.codes = None if model.code == Code() else np.empty(shape, dtype)
         self._planned: list = [(None, None, [], [])] * 2

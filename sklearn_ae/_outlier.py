@@ -289,7 +289,7 @@ loss_curve_, validation_loss_curve_ :
         rows = self._check_rows(X, for_loss=True)
         # Distances are many products of few rows each, whatever the network takes.
         sharing = Sharing.NOTHING if isinstance(self._score, CombinedScore) else None
-        return self._by_blocks(partial(function, self._fitted.model), rows, sharing)
+        return self._by_blocks(partial(function, self._applied.model), rows, sharing)
 
     def _validate_params(self):
         super()._validate_params()
@@ -310,7 +310,7 @@ loss_curve_, validation_loss_curve_ :
 
     def _judge(self, rows, training, aside, rng):
         """Fit the distances of a score, and what tells outliers from inliers."""
-        model, views = self._fitted.model, self._fitted.views
+        model, views = self._applied.model, self._applied.views
         of_parts, score, calibration = self._part_weights(), LossScore(), None
         if of_parts is not None:
             score = CombinedScore.fit(of_parts, model, views, training, rng)

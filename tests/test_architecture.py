@@ -26,6 +26,7 @@ FLOORS = {
         "_calibration",
         "_stopping",
     },
+    "codes": {"_ordered"},
     "data, network, minimisers": {
         "_rows",
         "_network",
@@ -35,7 +36,12 @@ FLOORS = {
     },
     "units": {"_scaling"},
     "the autoencoder": {"_linear", "_model", "_input"},
-    "what is chosen, what is minimised": {"_choices", "_objective", "_scores"},
+    "what is chosen, what is minimised": {
+        "_choices",
+        "_objective",
+        "_scores",
+        "_latent_path",
+    },
     "fitting": {"_fitting"},
     "estimator": {"_base"},
     "public": {"_transformer", "_outlier", "_selection", *DISPLAYS},
