@@ -9,8 +9,8 @@
 - `GaussianNoise`, `MaskingNoise`, `SaltAndPepperNoise`, `FunctionNoise`: what a
   denoising autoencoder removes;
 - `KLSparsity`, `L1Sparsity`: penalties that make codes sparse;
-- `LossCurveDisplay`, `ReconstructionDisplay`, `WeightsDisplay`: pictures of what has
-  been fitted (with matplotlib);
+- `LossCurveDisplay`, `ReconstructionDisplay`, `WeightsDisplay`, `LatentPathDisplay`:
+  pictures of what has been fitted (with matplotlib);
 - `Solver`, `Loss`, `Corruption`, `CodePenalty`, `Layer`: the bases of your own.
 """
 
@@ -22,6 +22,7 @@ from ._corruption import (
     MaskingNoise,
     SaltAndPepperNoise,
 )
+from ._latent_path_display import LatentPathDisplay
 from ._layers import Dense, Layer
 from ._lbfgs import LBFGS
 from ._loss_curve_display import LossCurveDisplay
@@ -49,6 +50,7 @@ __all__ = [
     "KLSparsity",
     "L1Sparsity",
     "LBFGS",
+    "LatentPathDisplay",
     "Layer",
     "Loss",
     "LossCurveDisplay",

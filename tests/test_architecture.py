@@ -9,7 +9,12 @@ import sklearn_ae
 
 PACKAGE = Path(sklearn_ae.__file__).parent
 
-DISPLAYS = {"_loss_curve_display", "_reconstruction_display", "_weights_display"}
+DISPLAYS = {
+    "_latent_path_display",
+    "_loss_curve_display",
+    "_reconstruction_display",
+    "_weights_display",
+}
 
 # A module may import from the floors below its own; `_compat` may be imported by all.
 FLOORS = {
