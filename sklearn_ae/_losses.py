@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, logit, xlogy
 
-from ._activations import logistic
+from ._activations import logistic, softplus
 from ._options import POSITIVE, Option, parameter
 
 
@@ -230,7 +230,7 @@ class Huber(Loss):
 class BinaryCrossEntropy(Loss):
     r"""-x log(p) - (1 - x) log(1 - p) with p = logistic(raw), for x in [0, 1].
 
-    Computed as log(1 + exp(raw)) - x raw, which neither overflows nor loses digits.
+    Computed as softplus(raw) - x raw, which neither overflows nor loses digits.
     For x in {0, 1} it is :func:`sklearn.metrics.log_loss`. For x between, its minimum
     is the entropy of x and not 0.
     """
@@ -246,7 +246,10 @@ class BinaryCrossEntropy(Loss):
             )
 
     def elementwise(self, target, raw):
-        return np.logaddexp(0, raw) - target * raw
+        cells = np.empty_like(raw)
+        softplus(raw, cells)
+        cells -= target * raw
+        return cells
 
     def gradient(self, target, raw):
         probability = np.empty_like(raw)
