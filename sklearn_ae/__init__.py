@@ -1,6 +1,7 @@
 """Autoencoders as scikit-learn estimators.
 
 - `AutoencoderTransformer`: a non-linear PCA;
+- `VariationalAutoencoder`: a density, to score rows by and to draw them from;
 - `AutoencoderOutlierDetector`: outliers, with a threshold, p-values and reasons;
 - `hidden_cells_score`, `one_standard_error`: a score and a rule for a search over
   the size of the code;
@@ -33,6 +34,7 @@ from ._selection import hidden_cells_score, one_standard_error
 from ._stochastic import SGD, Adam
 from ._stopping import Solver
 from ._transformer import AutoencoderTransformer
+from ._variational import VariationalAutoencoder
 from ._weights_display import WeightsDisplay
 
 __version__ = "0.1.0.dev0"
@@ -59,6 +61,7 @@ __all__ = [
     "SGD",
     "SaltAndPepperNoise",
     "Solver",
+    "VariationalAutoencoder",
     "WeightsDisplay",
     "hidden_cells_score",
     "one_standard_error",

@@ -139,6 +139,11 @@ class AutoencoderParameters(Parameters):
     _calibrates = False
 
     @property
+    def _loss(self) -> str | Loss:
+        """The loss that is minimised."""
+        return self.loss
+
+    @property
     def _code(self) -> Code | None:
         """What happens between encoder and decoder, if anything does."""
         return None
@@ -270,7 +275,8 @@ class Choices(AutoencoderParameters, Stored):
         code, n_components = self.code or Code(), self.n_components
         widths = code.encoder_width(n_components), code.decoder_width(n_components)
         path, tied = self.linear_path, self.tied_weights
-        return Network.mirrored(*sizes, activations, path, *widths, tied)
+        options = activations, path, *widths, tied, as_loss(self.loss).n_parameters
+        return Network.mirrored(*sizes, *options)
 
     def model(self, scaling):
         """Return the autoencoder for data with this scaling."""
@@ -353,7 +359,7 @@ def _what_is_minimised(params, rows, scaling, n_rows, before):
         activation=activation,
         linear_path=bool(params.linear_path and sizes and activation != "identity"),
         output_activation=_output_activation(params),
-        loss=deepcopy(params.loss),
+        loss=deepcopy(params._loss),
         feature_weight=check_feature_weight(params, rows),
         noise=noise,
         code_penalty=_code_penalty(params),
@@ -382,15 +388,20 @@ def _check_together(choices, before):
     if choices.tied_weights:
         _check_tied(choices)
     changes = ", ".join(
-        f"{name} must stay {getattr(before, name)!r}, got {getattr(choices, name)!r}"
+        f"{name} must stay {_lasting(before, name)!r}, got {_lasting(choices, name)!r}"
         for name in ARCHITECTURE
-        if before is not None and getattr(choices, name) != getattr(before, name)
+        if before is not None and _lasting(choices, name) != _lasting(before, name)
     )
     if changes:
         raise ValueError(
             f"Training cannot go on with another architecture: {changes}. To start "
             "over, call fit with warm_start=False."
         )
+
+
+def _lasting(choices, name):
+    value = getattr(choices, name)
+    return value.lasting() if isinstance(value, Code) else value
 
 
 def _check_tied(choices):
@@ -489,7 +500,7 @@ def _activation(params, sizes, n_rows, before):
 
 
 def _output_activation(params):
-    loss, output = as_loss(params.loss), params.output_activation
+    loss, output = as_loss(params._loss), params.output_activation
     own = loss.output_activation
     if own != "identity" and type(loss).predict is Loss.predict:
         raise TypeError(

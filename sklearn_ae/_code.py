@@ -21,21 +21,20 @@ class Code(Option):
     needs_fresh_draws : bool, default=False
         As of a `Corruption`.
 
-    copies : int, default=1
-        How many codes `forward` makes of each row, such as its code cut off at several
-        sizes. All are decoded, and what counts is the mean of their losses.
-
     keeps_pca : bool, default=False
         Whether PCA is still the best of linear networks.
     """
 
     draws = False
     needs_fresh_draws = False
-    copies = 1
     keeps_pca = False
 
     def of_size(self, n_components):
         """Return this for codes whose size is known now."""
+        return self
+
+    def lasting(self):
+        """Return what of this must stay where training goes on, to be compared."""
         return self
 
     def check(self, choices):
@@ -44,6 +43,26 @@ class Code(Option):
     def encoder_width(self, n_components):
         """Return how many numbers the encoder returns for each row."""
         return n_components
+
+    def linear_factors(self, variances, rest):
+        """Return what a linear network, which is to start as PCA, makes of its codes.
+
+        Parameters
+        ----------
+        variances : ndarray of shape (n_components,)
+            Of PCA's codes, or fewer if there are not as many directions.
+        rest : float
+            The variance of the data along each other direction, on average.
+
+        Returns
+        -------
+        into, out_of : ndarray of the shape of variances
+            Factors of the encoder and the decoder.
+        besides : ndarray of the shape of variances or None
+            What the encoder returns behind the code.
+        """
+        ones = np.ones_like(variances)
+        return ones, ones, None
 
     def decoder_width(self, n_components):
         """Return how many numbers the decoder gets for each row."""
@@ -65,13 +84,13 @@ class Code(Option):
             Not modified: the way back reads it.
         drawn : ndarray with n_rows rows or None
             From `draw`.
-        out : ndarray of shape (copies * n_rows, decoder_width)
+        out : ndarray of shape (n_rows, decoder_width)
             Memory for the codes.
 
         Returns
         -------
-        codes : ndarray of shape (copies * n_rows, decoder_width)
-            `encoded` or `out`: first one code of each row, then another of each.
+        codes : ndarray of shape (n_rows, decoder_width)
+            `encoded` or `out`.
         costs : ndarray of shape (n_rows,) or None
             What each row costs.
         """
@@ -86,13 +105,9 @@ class Code(Option):
         ----------
         encoded, drawn
             As in the forward pass before.
-        delta : ndarray of shape (copies * n_rows, decoder_width)
+        delta : ndarray of shape (n_rows, decoder_width)
             `out` itself, if both have the same shape.
         share : float or ndarray of shape (n_rows, 1)
             What the gradient of the costs is multiplied by.
         out : ndarray of shape (n_rows, encoder_width)
         """
-
-    def repeated(self, rows):
-        """Return an array with rows for all copies; None stays."""
-        return None if rows is None else np.tile(rows, (self.copies, 1))

@@ -29,11 +29,21 @@ class PrincipalAxes:
 
     directions : ndarray of shape (n_directions, n_features)
         Orthonormal rows, with the signs that PCA gives them.
+
+    total_variance : float
+        Of all directions, also of those that have not been looked for.
     """
 
     mean: np.ndarray
     variances: np.ndarray
     directions: np.ndarray
+    total_variance: float
+
+    def rest(self, n_components):
+        """Return the variance along each direction behind some, on average."""
+        n_others = len(self.mean) - n_components
+        left = self.total_variance - self.variances[:n_components].sum()
+        return max(float(left), 0.0) / n_others if n_others > 0 else 0.0
 
     def n_for_variance(self, fraction):
         """Return how many directions it takes to explain a fraction of the variance."""
@@ -60,7 +70,7 @@ def principal_axes(rows, scaling, n_wanted=None):
 
     smaller = min(len(rows), rows.n_features)
     if n_wanted and smaller > max(LARGE, 2 * PASSES * (n_wanted + OVERSAMPLING)):
-        variances, directions = _leading_directions(rows, centred, n_wanted)
+        variances, directions, total = _leading_directions(rows, centred, n_wanted)
     elif smaller == rows.n_features:
         variances, directions = eigh(_scatter(rows, centred), overwrite_a=True)
         variances, directions = variances[::-1], directions.T[::-1]
@@ -68,9 +78,12 @@ def principal_axes(rows, scaling, n_wanted=None):
         whole = rows.apply(centred, len(rows))
         _, lengths, directions = svd(whole, full_matrices=False, overwrite_a=True)
         variances = lengths**2
+    if len(variances) == smaller:
+        total = variances.sum()
     _, directions = svd_flip(None, directions, u_based_decision=False)
     weight_sum = rows.cell_weight_sum() / rows.n_features
-    return PrincipalAxes(mean, np.maximum(variances, 0) / weight_sum, directions)
+    variances = np.maximum(variances, 0) / weight_sum
+    return PrincipalAxes(mean, variances, directions, float(total / weight_sum))
 
 
 def _scatter(rows, function):
@@ -84,24 +97,24 @@ def _scatter(rows, function):
 
 
 def _leading_directions(rows, centred, n_wanted):
-    """Return variances and directions from a few passes over blocks.
+    """Return variances, directions and all variance, from a few passes over blocks.
 
     Each pass multiplies a random basis by the scatter matrix, which is never made.
     """
 
     def multiplied(rows):
         block = centred(rows)
-        return [block.T @ (block @ basis)]
+        return [block.T @ (block @ basis), float(np.vdot(block, block))]
 
     rng = np.random.RandomState(0)
     basis = rng.normal(size=(rows.n_features, n_wanted + OVERSAMPLING))
     for _ in range(PASSES):
-        (basis,) = rows.sum_blocks(multiplied)
+        basis, total = rows.sum_blocks(multiplied)
         basis, _ = qr(basis, mode="economic", overwrite_a=True)
     projected = _scatter(rows, lambda rows: centred(rows) @ basis)
     variances, rotation = eigh(projected)
     leading = slice(-1, -n_wanted - 1, -1)
-    return variances[leading], (basis @ rotation[:, leading]).T
+    return variances[leading], (basis @ rotation[:, leading]).T, total
 
 
 def write_linear_solution(network, theta, axes, alpha):
@@ -168,7 +181,13 @@ def write_linear_start(model, theta, axes):
     # more, such as their size.
     n_components = network.n_components
     (output if network.tied else code)[0].fill(0)
-    _write_projection(into_code, code[1], axes.directions[:n_components], axes.mean)
+    directions = axes.directions[:n_components]
+    rank, rest = len(directions), axes.rest(n_components)
+    variances = axes.variances[:rank]
+    into, out_of, besides = model.code.linear_factors(variances, rest)
+    _write_projection(into_code, code[1], into[:, None] * directions, axes.mean)
+    if besides is not None:
+        code[1][n_components:][:rank] = besides
     if network.tied:
         # Hidden layers that get nothing make a constant of it, if not always zero.
         mean = axes.mean.astype(theta.dtype)[None]
@@ -176,10 +195,11 @@ def write_linear_start(model, theta, axes):
         code_bias -= network.encoder.before_activation(encoder, mean)[0]
     if model.units.targets_are_inputs:
         output[0].fill(0)
-        weights = [into_code[0][:, :n_components]]
-        out_of_code[0][n_components:] = 0
-        out_of_code[0][:n_components] = network.encoder.path.adjoint(weights)[0]
+        out_of_code[0][rank:] = 0
+        out_of_code[0][:rank] = out_of[:, None] * directions
         output[1][:] = axes.mean
+        if network.n_more:
+            network.more(theta)[:] = model.loss.start(rest)
 
 
 def _write_projection(parameters, bias, directions, mean):

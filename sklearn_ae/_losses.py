@@ -51,6 +51,11 @@ class Loss(Option):
         no other output activation is possible: the loss takes what comes before it, and
         has to define `predict`, which applies it. It may have any name.
 
+    n_parameters : int, default=0
+        Numbers that are learnt along with the network, such as a variance. If there are
+        any, `at` returns the loss for some values of them, and `value_and_gradient` the
+        gradient by them as well, as a third result.
+
     Examples
     --------
     >>> import numpy as np
@@ -90,6 +95,11 @@ class Loss(Option):
     shift_invariant: ClassVar[bool] = False
     degree: ClassVar[int | None] = None
     output_activation: ClassVar[str] = "identity"
+    n_parameters: ClassVar[int] = 0
+
+    def at(self, parameters):
+        """Return the loss for some values of the parameters that are learnt."""
+        return self
 
     def elementwise(self, target, raw):
         """Return the loss of each cell, an array of the shape of `raw`."""
@@ -275,7 +285,7 @@ class Poisson(Loss):
     """
 
     output_activation = "exp"
-    degree = 1
+    degree: ClassVar[int | None] = 1
 
     def check_data(self, X):
         if X.min() < 0:

@@ -80,12 +80,12 @@ class Model:
     def row_bytes(self):
         """Memory for one row's way through the network, in bytes."""
         encoder, decoder = (stack.row_width for stack in self.network.stacks)
-        cells = 2 * self.n_features + encoder + self.code.copies * decoder
+        cells = 2 * self.n_features + encoder + decoder
         return cells * self.units.inputs.location.itemsize
 
     def encode(self, views, X):
         """Return the codes of rows, of shape (n_rows, n_components)."""
-        inputs = _clipped(self.units.inputs.apply(X))
+        inputs = clipped(self.units.inputs.apply(X))
         return self.code.center(self.network.encoder.forward(views[0], inputs))
 
     def decode(self, views, codes):
@@ -176,7 +176,7 @@ class Model:
         return read_only(self.units.targets.apply(X))
 
     def _raw_of_codes(self, views, codes):
-        return self.network.decoder.forward(views[1], _clipped(codes))
+        return self.network.decoder.forward(views[1], clipped(codes))
 
 
 def check_loss(loss, targets):
@@ -192,7 +192,7 @@ def check_loss(loss, targets):
             )
 
 
-def _clipped(x):
+def clipped(x):
     """Return x cut off where its square overflows, lest far rows become NaN."""
     limit = _largest_to_square(x.dtype)
     return x.clip(-limit, limit)

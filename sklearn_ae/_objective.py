@@ -41,16 +41,18 @@ class Workspace:
         A view.
     traces : tuple of Trace
         Of encoder and decoder.
-    codes, delta_codes : ndarray of shape (copies * n_rows, decoder_width)
+    codes, delta_codes : ndarray of shape (n_rows, decoder_width)
         Codes, if they are not what the encoder returns, and the gradient by them; that
         by the encoder's output, where they are one.
+    by_more : ndarray of shape (n_more,)
+        The gradient by parameters that belong to no layer: a view of the next.
     gradient : ndarray of shape (n_parameters,)
         Once both halves have written into its memory.
     """
 
     def __init__(self, model, n_rows, dtype, corrupted=False):
         self._network = network = model.network
-        shape, n_codes = (n_rows, model.n_features), n_rows * model.code.copies
+        shape = n_rows, model.n_features
         self.inputs = self.scaled = self.targets = np.empty(shape, dtype)
         if corrupted:
             self.inputs = np.empty(shape, dtype)
@@ -59,10 +61,11 @@ class Workspace:
         self.read_only_targets = read_only(self.targets)
         self._gradient_memory = np.empty(network.n_gradients, dtype)
         self.gradient = self._gradient_memory[: network.n_parameters]
+        self.by_more = network.more(self.gradient)
         encoder = network.encoder.trace(n_rows, dtype, backward=True)
-        self.traces = encoder, network.decoder.trace(n_codes, dtype, backward=True)
+        self.traces = encoder, network.decoder.trace(n_rows, dtype, backward=True)
         delta = encoder.deltas[-1]
-        shape = n_codes, network.decoder.layers[0].n_inputs
+        shape = n_rows, network.decoder.layers[0].n_inputs
         self.delta_codes = delta if delta.shape == shape else np.empty(shape, dtype)
         self.codes = None if model.code == Code() else np.empty(shape, dtype)
         self._planned: list = [(None, None, [], [])] * 2
@@ -122,9 +125,9 @@ class Objective:
             + \sum_k Q_k(\bar q_k)
 
     over rows i with weights s and d features j, where t is the scaled target, r the raw
-    output (for several codes of a row the loss is their mean), c what the code h costs,
-    if anything, w the weights among the parameters :math:`\theta`, and :math:`\bar q_k`
-    the mean statistic of the codes that the k-th penalty on them is a function of.
+    output, c what the code h costs, if anything, w the weights among the parameters
+    :math:`\theta`, and :math:`\bar q_k` the mean statistic of the codes that the k-th
+    penalty on them is a function of. The loss may have parameters of its own there.
     Times ``model.units.of_loss`` it is in the units of the data. The penalties'
     strength does not depend on the number of rows, on their weights' sum or on the
     scale of the data.
@@ -209,6 +212,7 @@ class Objective:
         forward, encoder_backward = workspace.calls(0, theta, inputs)
         run(forward)
         encoded = encoder.outputs[-1][1]
+        loss_function = model.loss.at(model.network.more(theta))
         codes, costs = code.forward(encoded, drawn, workspace.codes)
         cost = penalty = 0.0
         if costs is not None:
@@ -218,18 +222,19 @@ class Objective:
         forward, decoder_backward = workspace.calls(1, theta, codes)
         run(forward)
         raw = decoder.outputs[-1][1]
-        if code.copies > 1:
-            targets, cell_weights = code.repeated(targets), code.repeated(cell_weights)
         if not gradient:
-            loss = model.loss.value(targets, raw, cell_weights) / code.copies
+            loss = loss_function.value(targets, raw, cell_weights)
             return [factor * (loss + cost) + penalty]
         if self._bounded_output:
             # The loss may write into `raw`, whose values the layer's derivative needs.
             raw = raw.copy()
-        loss, delta = model.loss.value_and_gradient(targets, raw, cell_weights)
-        np.multiply(delta, factor / code.copies, decoder.deltas[-1])
+        results = loss_function.value_and_gradient(targets, raw, cell_weights)
+        loss, delta, *by_more = results
+        if by_more:
+            workspace.by_more[:] = factor * by_more[0]
+        np.multiply(delta, factor, decoder.deltas[-1])
         run(decoder_backward)
-        delta, loss = encoder.deltas[-1], factor * (loss / code.copies + cost)
+        delta, loss = encoder.deltas[-1], factor * (loss + cost)
         if codes is not encoded or costs is not None:
             share = factor if weights is None else factor * weights[:, None]
             code.backward(encoded, workspace.delta_codes, drawn, share, delta)

@@ -6,6 +6,7 @@ from functools import cache
 import numpy as np
 
 from ._code import Code
+from ._stored import Stored
 
 # How often a row keeps its whole code, besides its share among all sizes: half of a
 # network's sizes are far below, and would otherwise make it too coarse for the whole.
@@ -16,7 +17,7 @@ DECAY = 0.7
 
 
 @dataclass(repr=False, eq=False)
-class Ordered(Code):
+class Ordered(Stored, Code):
     """Codes cut off behind a number of their own for each row, drawn in each pass.
 
     Nested dropout (Rippel, Gelbart & Adams 2014, "Learning ordered representations with

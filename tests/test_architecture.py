@@ -31,7 +31,7 @@ FLOORS = {
         "_calibration",
         "_stopping",
     },
-    "codes": {"_ordered"},
+    "codes and likelihoods": {"_ordered", "_gaussian", "_likelihoods"},
     "data, network, minimisers": {
         "_rows",
         "_network",
@@ -49,7 +49,7 @@ FLOORS = {
     },
     "fitting": {"_fitting"},
     "estimator": {"_base"},
-    "public": {"_transformer", "_outlier", "_selection", *DISPLAYS},
+    "public": {"_transformer", "_variational", "_outlier", "_selection", *DISPLAYS},
     "package": {"__init__"},
 }
 

@@ -4,8 +4,7 @@ These are sketches, of what is to come. What counts is that nothing else had to 
 changed for them, and that their gradients are right wherever the house uses them.
 """
 
-import pickle
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -14,7 +13,6 @@ from finite_differences import relative_error
 from joblib import Parallel, delayed
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
-from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 
 from sklearn_ae import AutoencoderTransformer, Layer, _input
@@ -24,7 +22,6 @@ from sklearn_ae._losses import SquaredError
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
-from sklearn_ae._options import NOT_NEGATIVE, parameter
 from sklearn_ae._penalties import ElasticNet
 from sklearn_ae._rows import Rows, in_dtype
 from sklearn_ae._scaling import Scaling, Units
@@ -50,132 +47,6 @@ def some_rows(kind=Rows, n_rows=40, weighted=True):
     rng = np.random.RandomState(1)
     weights = rng.uniform(0.5, 2, size=n_rows) if weighted else None
     return kind(rng.normal(size=(n_rows, 5)), weights)
-
-
-class Ordered(Code):
-    """Codes are cut off at one, two and three numbers."""
-
-    copies = 3
-    kept = np.tril(np.ones((3, 3)))[:, None, :]
-
-    def forward(self, encoded, drawn, out):
-        np.multiply(self.kept, encoded, out=out.reshape(3, -1, 3))
-        return out, None
-
-    def backward(self, encoded, delta, drawn, share, out):
-        (self.kept * delta.reshape(3, -1, 3)).sum(axis=0, out=out)
-
-
-@dataclass(repr=False, eq=False)
-class Gaussian(Code):
-    """The encoder returns mean and log-variance; two codes are drawn; KL is paid."""
-
-    beta: float = 0.1
-
-    draws = True
-    copies = 2
-
-    def encoder_width(self, n_components):
-        return 2 * n_components
-
-    def center(self, encoded):
-        return np.split(encoded, 2, axis=1)[0]
-
-    def draw(self, n_rows, rng):
-        return rng.normal(size=(n_rows, self.copies, 3))
-
-    def forward(self, encoded, drawn, out):
-        mean, log_variance = np.split(encoded, 2, axis=1)
-        kl = (mean**2 + np.exp(log_variance) - log_variance - 1) / 2
-        noise = np.exp(log_variance / 2) * drawn.swapaxes(0, 1)
-        np.add(mean, noise, out=out.reshape(noise.shape))
-        return out, self.beta * kl.sum(axis=1)
-
-    def backward(self, encoded, delta, drawn, share, out):
-        mean, log_variance = np.split(encoded, 2, axis=1)
-        delta, drawn = delta.reshape(self.copies, -1, 3), drawn.swapaxes(0, 1)
-        out[:, :3] = delta.sum(axis=0) + self.beta * share * mean
-        out[:, 3:] = (delta * drawn).sum(axis=0) * np.exp(log_variance / 2) / 2
-        out[:, 3:] += self.beta * share * (np.exp(log_variance) - 1) / 2
-
-
-@pytest.mark.parametrize("code", [Ordered, Gaussian])
-@pytest.mark.parametrize("weighted", [False, True])
-@pytest.mark.parametrize("block_rows", [0, 7])
-def test_gradients_of_codes(code, weighted, block_rows):
-    rows = some_rows(weighted=weighted)
-    objective, theta = make_objective(code(), block_rows=block_rows)
-    assert relative_error(objective, theta, rows) < 1e-6
-    whole, _ = make_objective(code())
-    assert_allclose(objective.value(theta, rows), whole.value(theta, rows))
-    assert_allclose(objective.mean_loss(theta, rows), whole.mean_loss(theta, rows))
-    # Where there is one minibatch, its mean is that of all.
-    ((fun, _),) = objective.minibatches(rows, len(rows))
-    if not code.draws:
-        expected = objective.value_and_gradient(theta, rows)
-        assert_allclose(fun(theta)[0], expected[0])
-
-
-class Nested(AutoencoderTransformer):
-    @property
-    def _code(self):
-        return Ordered()
-
-
-@dataclass(repr=False, eq=False)
-class Variational(AutoencoderTransformer):
-    """One that has a parameter besides."""
-
-    _: KW_ONLY
-    beta: float = parameter(0.1, NOT_NEGATIVE)
-
-    @property
-    def _code(self):
-        return Gaussian(self.beta)
-
-
-def test_ordered_codes():
-    def score_cut_off(estimator, k):
-        codes = estimator.transform(DIGITS)
-        codes[:, k:] = 0
-        error = DIGITS - estimator.inverse_transform(codes)
-        return (
-            1 - np.square(error).sum() / np.square(DIGITS - DIGITS.mean(axis=0)).sum()
-        )
-
-    params = quick | {"linear_path": False, "max_iter": 60}
-    plain = AutoencoderTransformer(3, **params).fit(DIGITS)
-    ordered = Nested(3, **params).fit(DIGITS)
-    for k in (1, 2):
-        assert score_cut_off(ordered, k) > score_cut_off(plain, k) + 0.05
-    assert ordered.score(DIGITS) > plain.score(DIGITS) - 0.1
-
-
-def test_variational_codes():
-    estimator = Variational(3, max_iter=60, **quick).fit(DIGITS)
-    assert estimator.transform(DIGITS).shape == (len(DIGITS), 3)
-    # It starts as PCA: the encoder's first half are the codes.
-    assert estimator.score(DIGITS) > 0.3
-    # What is sampled looks like the data, which codes of another spread would not.
-    sampled = estimator.inverse_transform(
-        np.random.RandomState(0).normal(size=(500, 3))
-    )
-    assert_allclose(sampled.mean(axis=0), DIGITS.mean(axis=0), atol=4)
-
-
-def test_codes_go_with_what_else_is_chosen():
-    for kind in (Nested, Variational):
-        estimator = kind(3, hidden_layer_sizes=(), max_iter=2, random_state=0).fit(IRIS)
-        assert estimator.solver_ == "adam"
-        with pytest.raises(ValueError, match="solver='svd' needs"):
-            kind(3, hidden_layer_sizes=(), solver="svd").fit(IRIS)
-    estimator = Variational(3, random_state=0, **{"hidden_layer_sizes": 8})
-    estimator.partial_fit(IRIS).partial_fit(IRIS)
-    with pytest.raises(ValueError, match="code must stay Gaussian"):
-        estimator.set_params(beta=2.0).partial_fit(IRIS)
-    restored = pickle.loads(pickle.dumps(estimator))
-    assert_array_equal(restored.transform(IRIS), estimator.transform(IRIS))
-    assert clone(estimator).beta == 2
 
 
 class Gappy(Rows):

@@ -16,6 +16,7 @@ from sklearn_ae import (
     AutoencoderTransformer,
     GaussianNoise,
     Huber,
+    VariationalAutoencoder,
 )
 from sklearn_ae._stored import Stored, from_plain, to_plain
 
@@ -24,6 +25,8 @@ ESTIMATORS = [
     AutoencoderTransformer(2, max_iter=3, random_state=0),
     AutoencoderTransformer(2, max_iter=3, loss=Huber(2.0), noise=0.3, solver=SGD()),
     AutoencoderTransformer(2, solver="svd", activation="identity"),
+    AutoencoderTransformer(2, max_iter=3, ordered=True, random_state=0),
+    VariationalAutoencoder(2, max_iter=3, beta=0.5, random_state=0),
     AutoencoderOutlierDetector(max_iter=3, random_state=0),
     AutoencoderOutlierDetector(max_iter=3, score_parts="loss", noise=GaussianNoise()),
 ]
@@ -77,7 +80,7 @@ def test_what_is_restored_is_what_was_stored(estimator):
             assert_array_equal(getattr(restored, method)(IRIS), expected)
         for one, other in zip(restored.coefs_, fitted.coefs_, strict=True):
             assert_array_equal(one, other)
-            assert np.shares_memory(one, restored._fitted.theta)
+            assert np.shares_memory(one, restored._applied.theta)
         if isinstance(fitted, AutoencoderOutlierDetector):
             assert_array_equal(restored.predict(IRIS), fitted.predict(IRIS))
             contributions = restored.score_contributions(IRIS)

@@ -1,0 +1,331 @@
+"""The autoencoder as a density, to draw from."""
+
+import warnings
+from dataclasses import KW_ONLY, dataclass
+from functools import partial
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted
+
+from ._base import BaseAutoencoder
+from ._choices import one_of
+from ._gaussian import Gaussian, divergence
+from ._input import check_weights
+from ._likelihoods import LIKELIHOODS
+from ._model import clipped
+from ._options import AT_LEAST_1, NOT_NEGATIVE, parameter
+from ._rows import Rows, block_length
+
+# Variance of the posterior mean from which a number of the code says something of a
+# row (Burda, Grosse & Salakhutdinov 2016, section 5.2).
+ACTIVE = 0.01
+
+# Rows that `elbo_` and `active_units_` are taken from, at most: after a fit, and after
+# each call of `partial_fit`.
+MAX_ROWS, MAX_ROWS_OF_PASS = 10_000, 1_000
+
+
+@dataclass(repr=False, eq=False)
+class VariationalAutoencoder(BaseAutoencoder):
+    r"""A density whose rows come from codes: fitted, scored and drawn from.
+
+    A code z is drawn from the standard normal distribution, a row x from a distribution
+    around what the decoder makes of z. The encoder returns a normal distribution
+    q(z | x) of the codes that a row may have come from. Both are trained to maximise a
+    lower bound of the log-density (Kingma & Welling 2014, "Auto-encoding variational
+    Bayes", eq. 3), in nats:
+
+    .. math::
+        \log p(x) \ge \mathrm{E}_{q(z | x)} \log p(x | z)
+            - \beta \, \mathrm{KL}(q(z | x) \,\|\, p(z))
+
+    with :math:`\beta = 1`; other values weigh how simple codes are against how well
+    they tell rows apart. What is minimised is minus the right-hand side, divided by the
+    number of features.
+
+    With linear layers this is probabilistic PCA, whose log-density is
+    :meth:`sklearn.decomposition.PCA.score`; by default training starts from there.
+
+    Parameters
+    ----------
+    n_components : int, float or "auto", default="auto"
+        Size of the code; see :class:`AutoencoderTransformer`. Numbers that are not
+        needed fall silent (see `active_units_`), so it may be generous.
+
+    beta : float, default=1.0
+        Weight of the divergence. Below 1 codes say more of rows, and rows drawn are
+        less like them; above 1 codes are simpler, and numbers of them independent
+        (Higgins et al. 2017, "beta-VAE"). It may change from one call of `partial_fit`
+        to the next, as when it is raised slowly from 0.
+
+    n_draws : int, default=10
+        How many codes of each row `score_samples` and `score` draw: with more, the
+        bound is nearer to the log-density, and takes as much longer.
+
+    loss : {"squared_error", "binary_cross_entropy", "poisson"}, \
+default="squared_error"
+        The distribution of a row given its code, of which all cells are independent:
+
+        - "squared_error": normal, with one variance, which is learnt: in units of
+          `scale_`, so with ``scaling="per_feature"`` each feature has its own;
+        - "binary_cross_entropy": 0 or 1. For values between (such as grey pixels) the
+          cross-entropy is trained on, but is the logarithm of no density: draw zeros
+          and ones from them first, and compare no figures across ways of doing so;
+        - "poisson": counts.
+
+    hidden_layer_sizes, activation, linear_path, noise, code_penalty, alpha, l1_ratio, \
+scaling, solver, batch_size, learning_rate, learning_rate_init, max_iter, tol, \
+early_stopping, validation_fraction, n_iter_no_change, warm_start, shuffle, \
+random_state, verbose :
+        See :class:`AutoencoderTransformer`. Codes are drawn anew in each epoch, so
+        "lbfgs" and "svd" are refused. A `code_penalty` is one on the means.
+
+    tied_weights, code_activation, output_activation, feature_weight :
+        Only their defaults are possible.
+
+    Attributes
+    ----------
+    elbo_ : dict of str to float
+        The two parts of the bound, in nats per row, on average over (at most 10,000)
+        training rows: "reconstruction", with one draw for each row, and "kl", the
+        divergence. The bound is the first minus the second. After `partial_fit`, over
+        at most 1,000 rows of the call.
+
+    active_units_ : ndarray of shape (n_components_,) of bool
+        Which numbers of the code say anything: the variance of their mean, over the
+        same rows, is above 0.01.
+
+    noise_variance_ : float or ndarray of shape (n_features_in_,)
+        Variance of a cell given the code, in the units of X squared; only with
+        "squared_error".
+
+    loss_, loss_curve_, validation_loss_curve_ : float, list of float
+        Minus the bound (with `beta`), divided by the number of features, of scaled
+        data; for "poisson" without the term of x alone, log(x!).
+
+    n_components_, n_features_in_, feature_names_in_, coefs_, intercepts_, mean_, \
+scale_, activation_, noise_, alpha_, n_parameters_, solver_, n_iter_ :
+        See :class:`AutoencoderTransformer`. The weights of the code end in those for
+        the logarithm of its variances.
+
+    See Also
+    --------
+    AutoencoderTransformer : Codes that are numbers and not distributions.
+    sklearn.mixture.GaussianMixture : A density with several centres.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_digits
+    >>> from sklearn.decomposition import PCA
+    >>> from sklearn_ae import VariationalAutoencoder
+    >>> X, _ = load_digits(return_X_y=True)
+    >>> train, test = X[::2] + 0.0, X[1::2]
+    >>> vae = VariationalAutoencoder(8, random_state=0).fit(train)
+    >>> bool(vae.score(test) > PCA(8).fit(train).score(test))
+    True
+    >>> drawn, codes = vae.sample(5, random_state=0)
+    >>> drawn.shape, codes.shape
+    ((5, 64), (5, 8))
+    """
+
+    _: KW_ONLY
+    beta: float = parameter(1.0, NOT_NEGATIVE)
+    n_draws: int = parameter(10, AT_LEAST_1)
+    loss: str = parameter("squared_error", one_of(*LIKELIHOODS))
+
+    @property
+    def _code(self):
+        return Gaussian(self.beta)
+
+    @property
+    def _loss(self):
+        return LIKELIHOODS[self.loss]()
+
+    @property
+    def noise_variance_(self) -> float | np.ndarray:
+        """Variance of a cell given the code, in the units of X squared."""
+        check_is_fitted(self)
+        likelihood = self._likelihood
+        if not hasattr(likelihood, "variance"):
+            raise AttributeError(
+                f"noise_variance_ is of loss='squared_error', got loss={self.loss!r}."
+            )
+        return likelihood.variance * self.scale_.astype(np.float64) ** 2
+
+    def score_samples(self, X: ArrayLike) -> np.ndarray:
+        r"""Return a lower bound of the log-density of each row, in nats.
+
+        .. math::
+            \log \frac{1}{K} \sum_{k=1}^K \frac{p(x | z_k) p(z_k)}{q(z_k | x)}
+
+        with K = `n_draws` codes from q (Burda, Grosse & Salakhutdinov 2016,
+        "Importance weighted autoencoders", eq. 8). On average over draws it is at most
+        the log-density and rises with K; with K = 1 it is the bound of training. The
+        draws that codes are made of are the same for every row and in every call, so a
+        row has the same score whatever it comes with.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Any rows with the features of the training data.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_samples,)
+            In the units of X, as of :meth:`sklearn.mixture.GaussianMixture.
+            score_samples`: of data multiplied by 10 each is less by log(10) times the
+            number of features, if these are not counts or zeros and ones.
+        """
+        rows = self._check_rows(X, for_loss=True)
+        rng = np.random.default_rng(0)
+        draws = rng.standard_normal((self.n_draws, self.n_components_))
+        return self._by_blocks(partial(self._log_density_bound, draws), rows)
+
+    def score(
+        self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
+    ) -> float:
+        """Return the mean of `score_samples`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Any rows with the features of the training data.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative.
+
+        Returns
+        -------
+        score : float
+            In nats per row.
+        """
+        scores = self.score_samples(X)
+        weights = check_weights(scores, sample_weight, scores.dtype)
+        return float(np.average(scores, weights=weights))
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw rows from the density.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            How many.
+
+        random_state : int, RandomState instance or None, default=None
+            What to draw from; None is the `random_state` of the estimator, so that with
+            a number each call returns the same.
+
+        Returns
+        -------
+        X : ndarray of shape (n_samples, n_features_in_)
+            The rows: around what the decoder makes of codes, as far as `loss` has it
+            (normal, zeros and ones, counts). ``inverse_transform(codes)`` is what they
+            are around.
+
+        codes : ndarray of shape (n_samples, n_components_)
+            What they come from, drawn from the standard normal distribution; as
+            :meth:`sklearn.mixture.GaussianMixture.sample` returns components.
+        """
+        check_is_fitted(self)
+        if not isinstance(n_samples, Integral) or n_samples < 1:
+            raise ValueError(
+                f"n_samples must be a whole number of at least 1, got {n_samples!r}."
+            )
+        rng = check_random_state(
+            self.random_state if random_state is None else random_state
+        )
+        codes = rng.normal(size=(n_samples, self.n_components_))
+        codes = codes.astype(self._fitted.dtype)
+
+        def drawn(views, rows):
+            model = self._fitted.model
+            raw = model.network.decoder.forward(views[1], rows.array())
+            return model.units.targets.invert(self._likelihood.draw(raw, rng))
+
+        return self._by_blocks(drawn, Rows(codes)), codes
+
+    def _judge(self, rows, training, aside, rng):
+        self._look_at_codes(training.spread(min(len(training), MAX_ROWS)))
+        if not self.active_units_.any():
+            warnings.warn(
+                "The codes have collapsed: none of their numbers says anything of a "
+                "row (active_units_), so all rows are drawn from one distribution. "
+                f"Lower beta (here {self.beta}), raise it slowly from 0 with "
+                "partial_fit, or look whether columns of X have anything to do with "
+                "each other.",
+                ConvergenceWarning,
+                stacklevel=4,
+            )
+
+    def _judge_pass(self, rows, rng):
+        self._look_at_codes(rows.spread(min(len(rows), MAX_ROWS_OF_PASS)))
+
+    def _look_at_codes(self, rows):
+        """Find the parts of the bound, and which numbers of the code are active."""
+        model, views = self._fitted.model, self._fitted.views
+        rng = np.random.default_rng(0)
+
+        def sums(rows):
+            X, weights = rows.array(), rows.weights()
+            weights = np.ones(len(rows)) if weights is None else weights
+            mean, log_variance = self._posterior(views, X)
+            draw = rng.standard_normal(mean.shape)
+            codes = mean + np.exp(log_variance / 2) * draw
+            kl = weights @ divergence(mean, log_variance)
+            moments = weights @ mean, weights @ mean.astype(np.float64) ** 2
+            fits = weights @ self._log_likelihood(views, X, codes.astype(mean.dtype))
+            return [float(weights.sum()), float(fits), float(kl), *moments]
+
+        length = block_length(model.row_bytes)
+        total, *others = rows.sum_blocks(sums, length)
+        reconstruction, kl, mean, square = (part / total for part in others)
+        self.elbo_ = {"reconstruction": reconstruction, "kl": kl}
+        self.active_units_ = square - mean**2 > ACTIVE
+
+    def _posterior(self, views, X):
+        """Return mean and log-variance of each row's code."""
+        model = self._fitted.model
+        inputs = clipped(model.units.inputs.apply(X))
+        encoded = model.network.encoder.forward(views[0], inputs)
+        return np.split(encoded, 2, axis=1)
+
+    def _log_likelihood(self, views, X, codes):
+        """Return the log-density of rows given one code of each, in float64."""
+        model, likelihood = self._fitted.model, self._likelihood
+        targets = model.targets(X)
+        raw = model.network.decoder.forward(views[1], codes)
+        cells = likelihood.cells(targets, raw) + likelihood.left_out(targets)
+        # A density in the units of X is one of scaled rows, divided by the scales.
+        scales = np.broadcast_to(np.log(model.units.targets.scale), X.shape[1:])
+        return -cells.sum(axis=1, dtype=np.float64) - scales.sum(dtype=np.float64)
+
+    def _log_density_bound(self, draws, views, rows):
+        X = rows.array()
+        mean, log_variance = self._posterior(views, X)
+        deviation, total = np.exp(log_variance / 2), np.full(len(X), -np.inf)
+        for draw in draws.astype(mean.dtype):
+            codes = mean + deviation * draw
+            likelihood = self._log_likelihood(views, X, codes)
+            ratio = (draw**2 + log_variance - codes**2).sum(axis=1) / 2
+            np.logaddexp(total, likelihood + ratio, out=total)
+        bound = total - np.log(len(draws))
+        return np.nan_to_num(bound, copy=False, nan=-np.inf, neginf=-np.inf)
+
+    @property
+    def _likelihood(self) -> Any:
+        """The loss, for the parameters of its own that have been learnt."""
+        model = self._fitted.model
+        return model.loss.at(model.network.more(self._fitted.theta))
