@@ -26,6 +26,9 @@ from ._stopping import Outcome
 from ._stored import from_plain, to_plain
 from ._threads import Sharing, choose_for_products, threads
 
+# Choices that are attributes of a fitted estimator.
+CHOSEN = ("n_components", "hidden_layer_sizes", "activation", "noise", "alpha")
+
 
 @contextmanager
 def _all_or_nothing(estimator, rng=None):
@@ -406,7 +409,7 @@ class BaseAutoencoder(
     def _store(self, fitted):
         """Keep what training has found, all at once."""
         self._fitted, self.solver_ = fitted, fitted.choices.solver_name
-        for name in ("n_components", "activation", "noise", "alpha"):
+        for name in CHOSEN:
             setattr(self, f"{name}_", getattr(fitted.applied.choices, name))
         for name in ("mean", "n_iter", "loss", "loss_curve", "validation_loss_curve"):
             setattr(self, f"{name}_", getattr(fitted, name))

@@ -40,6 +40,9 @@ from ._stored import Stored
 # n_components="auto" is not more than this.
 WIDEST_CODE = 128
 
+# hidden_layer_sizes="auto", unless rows set aside say that others are better.
+AUTO_SIZES = (64, 64)
+
 # noise="auto"
 AUTO_NOISE = GaussianNoise(low=0.1, high=1.0)
 
@@ -87,7 +90,7 @@ SYNONYMS = {
 }
 
 
-Sizes = int | Layer | Sequence[int | Layer]
+Sizes = int | str | Layer | Sequence[int | Layer]
 Noise = float | str | Corruption | None
 CodePenalties = CodePenalty | Sequence[CodePenalty] | None
 
@@ -108,7 +111,9 @@ class AutoencoderParameters(Parameters):
         "auto", AT_LEAST_1, Interval(RealNotInt, 0, 1, closed="neither"), one_of("auto")
     )
     _: KW_ONLY
-    hidden_layer_sizes: Sizes = parameter((64, 64), "array-like", AT_LEAST_1, Layer)
+    hidden_layer_sizes: Sizes = parameter(
+        AUTO_SIZES, "array-like", AT_LEAST_1, Layer, one_of("auto")
+    )
     activation: str = parameter("auto", one_of("auto", *ACTIVATIONS))
     linear_path: bool = parameter(True, "boolean")
     tied_weights: bool = parameter(False, "boolean")
@@ -345,7 +350,7 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
 def _what_is_minimised(params, rows, scaling, n_rows, before):
     """Return the choices that `choose` starts with: all but how to minimise."""
     known = {f.name: getattr(params, f.name) for f in fields(AutoencoderParameters)}
-    noise, sizes = _noise(params, n_rows), _hidden_layer_sizes(params)
+    noise, sizes = _noise(params, n_rows), _hidden_layer_sizes(params, before)
     n_components = _n_components(params, rows, scaling, noise, n_rows, before)
     activation = _activation(params, sizes, len(rows), before)
     code = deepcopy(params._code)
@@ -470,7 +475,9 @@ def _n_components(params, rows, scaling, noise, n_rows, before):
     return min(n_features, WIDEST_CODE)
 
 
-def _hidden_layer_sizes(params):
+def _hidden_layer_sizes(params, before):
+    if isinstance(params.hidden_layer_sizes, str):
+        return before.hidden_layer_sizes if before else AUTO_SIZES
     sizes = np.atleast_1d(np.asarray(params.hidden_layer_sizes, dtype=object))
     for size in sizes:
         whole = isinstance(size, Integral) and int(size) > 0

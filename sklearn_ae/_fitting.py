@@ -1,6 +1,6 @@
 """From choices and rows to what is fitted."""
 
-from copy import deepcopy
+from copy import copy, deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from math import inf, isfinite, nan
@@ -24,6 +24,9 @@ from ._scaling import Scaling, fit_scaling
 from ._stopping import Outcome, Problem, Solution, Stopping
 from ._stored import Stored
 from ._threads import LARGE_BLOCK, Sharing, choose_for_decomposition, threads
+
+# What hidden_layer_sizes="auto" tries beside AUTO_SIZES, until one is better.
+OTHER_SIZES = [(64, 64, 64), (64,)]
 
 # Data up to this size are scaled before training, in a copy.
 SCALED_AHEAD_BYTES = 16 * 2**20
@@ -117,12 +120,47 @@ def fit(params, rows, aside, rng, before=None):
         If parameters do not fit together or the rows, or the loss is not finite at the
         parameters that training starts from.
     """
+    state = rng.get_state(legacy=False)
+    found = _fit_one(params, rows, aside, rng, before)
+    if isinstance(params.hidden_layer_sizes, str) and before is None:
+        found = _try_other_layers(found, params, rows, aside, rng, state)
+    fitted, solution, training, aside = found
+    with threads(choose_for_decomposition(rows.n_features)):
+        fitted = _with_path(fitted, params.n_components, training, aside)
+    return fitted, solution, training, aside
+
+
+def _try_other_layers(found, params, rows, aside, rng, state):
+    """Return what `_fit_one` does for the first layers better than those found.
+
+    If there are any, by the loss of rows set aside; `rng` starts from `state` again, so
+    these are the same rows.
+    """
+    for sizes in OTHER_SIZES:
+        fitted, solution, *divided = found
+        if not fitted.choices.early_stopping or solution.outcome is Outcome.INTERRUPTED:
+            break
+        other = copy(params)
+        other.hidden_layer_sizes = sizes
+        rng.set_state(state)
+        rival = _fit_one(other, rows, aside, rng)
+        if _least_validated(rival[0]) < _least_validated(fitted):
+            return rival
+        if rival[1].outcome is Outcome.INTERRUPTED:
+            found = fitted, rival[1], *divided
+    return found
+
+
+def _least_validated(fitted):
+    return min(fitted.validation_loss_curve or [inf])
+
+
+def _fit_one(params, rows, aside, rng, before=None):
+    """Do the same for one network."""
     with threads(choose_for_decomposition(rows.n_features)):
         fitted, training, aside = _prepare(params, rows, aside, rng, len(rows), before)
     with threads(_choose_sharing(fitted, training)) as map_pieces:
         fitted, solution = _train(fitted, training, aside, rng, map_pieces)
-    with threads(choose_for_decomposition(rows.n_features)):
-        fitted = _with_path(fitted, params.n_components, training, aside)
     return fitted, solution, training, aside
 
 

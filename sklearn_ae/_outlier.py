@@ -138,8 +138,8 @@ random_state, verbose :
         The scores of the rows set aside, in ascending order, if there were any.
 
     n_components_, n_features_in_, feature_names_in_, coefs_, intercepts_, mean_, \
-scale_, activation_, noise_, alpha_, n_parameters_, solver_, n_iter_, loss_, \
-loss_curve_, validation_loss_curve_ :
+scale_, hidden_layer_sizes_, activation_, noise_, alpha_, n_parameters_, solver_, \
+n_iter_, loss_, loss_curve_, validation_loss_curve_ :
         See :class:`AutoencoderTransformer`.
 
     See Also

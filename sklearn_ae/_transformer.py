@@ -94,10 +94,14 @@ class AutoencoderTransformer(BaseAutoencoder):
         Without such rows, and in `partial_fit`, it is the largest. "lbfgs" is refused,
         as it cannot draw anew.
 
-    hidden_layer_sizes : int or sequence of int or Layer, default=(64, 64)
+    hidden_layer_sizes : "auto", int or sequence of int or Layer, default=(64, 64)
         Widths of the encoder's hidden layers; the decoder mirrors them. (128, 64) with
         10 components and 784 features makes 784-128-64-10-64-128-784. Empty for none.
         A number n is a layer ``Dense(n)``; other kinds are objects like :class:`Layer`.
+        "auto" fits (64, 64), then (64, 64, 64), then (64,) if that was no better, and
+        keeps what rows set aside (or `X_val`) are reconstructed best by: R2 of 22
+        tables rose by 0.005 on average, cut to 160 rows by 0.01, in 2.5 times the time.
+        Without such rows, and in `partial_fit`, it is (64, 64).
 
     activation : str, default="auto"
         Activation of the hidden layers: "identity", "relu", "leaky_relu" (slope 0.01),
@@ -292,6 +296,9 @@ class AutoencoderTransformer(BaseAutoencoder):
 
     scale_ : ndarray of shape () or (n_features_in_,)
         What the centred data are divided by.
+
+    hidden_layer_sizes_ : tuple of int or Layer
+        The encoder's hidden layers.
 
     activation_ : str or None
         Activation of the hidden layers, if there are any.

@@ -109,7 +109,8 @@ random_state, verbose :
         data; for "poisson" without the term of x alone, log(x!).
 
     n_components_, n_features_in_, feature_names_in_, coefs_, intercepts_, mean_, \
-scale_, activation_, noise_, alpha_, n_parameters_, solver_, n_iter_ :
+scale_, hidden_layer_sizes_, activation_, noise_, alpha_, n_parameters_, solver_, \
+n_iter_ :
         See :class:`AutoencoderTransformer`. The weights of the code end in those for
         the logarithm of its variances.
 

@@ -22,6 +22,7 @@ from sklearn_ae import (
     Huber,
     Loss,
     Solver,
+    VariationalAutoencoder,
 )
 
 IRIS = load_iris().data
@@ -243,8 +244,9 @@ def test_no_such_parameter():
 
 
 def test_how_many_parameters_there_are():
-    assert len(AutoencoderTransformer().get_params()) == 27
+    assert len(AutoencoderTransformer().get_params()) == 28
     assert len(AutoencoderOutlierDetector().get_params()) == 29
+    assert len(VariationalAutoencoder().get_params()) == 29
 
 
 def test_objects_are_not_changed_by_a_fit():
