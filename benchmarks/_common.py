@@ -98,11 +98,56 @@ def torch_epoch(network, optimizer, rows, batch):
     """Take one step for each batch of shuffled rows."""
     import torch
 
+    mse = torch.nn.functional.mse_loss
+    torch_steps(lambda x: mse(network(x), x), optimizer, rows, batch)
+
+
+def torch_steps(loss, optimizer, rows, batch):
+    """Take one step for each batch of shuffled rows, down their loss."""
+    import torch
+
     for index in torch.randperm(len(rows)).split(batch):
-        x = rows[index]
         optimizer.zero_grad(set_to_none=True)
-        torch.nn.functional.mse_loss(network(x), x).backward()
+        loss(rows[index]).backward()
         optimizer.step()
+
+
+def torch_vae(widths, code):
+    """Return (parameters, loss of rows of zeros and ones) of a variational network.
+
+    The loss is minus the bound, with one draw for each row, as the mean over rows.
+    """
+    import torch
+
+    n_layers = 2 * len(widths) - 1
+    encoder = torch_network(widths, 2 * code)[:n_layers]
+    decoder = torch_network(widths, code)[n_layers:]
+    functional = torch.nn.functional
+
+    def bounds(x, n_draws=1):
+        """Return the importance-weighted bound of each row."""
+        mean, log_variance = encoder(x).chunk(2, dim=1)
+        draws = torch.randn(n_draws, *mean.shape)
+        codes = mean + (log_variance / 2).exp() * draws
+        logits = decoder(codes)
+        targets = x.expand(n_draws, *x.shape)
+        cells = functional.binary_cross_entropy_with_logits(
+            logits, targets, reduction="none"
+        )
+        ratio = (draws**2 + log_variance - codes**2).sum(2) / 2
+        weights = ratio - cells.sum(2)
+        return torch.logsumexp(weights, 0) - np.log(n_draws)
+
+    def loss(x):
+        mean, log_variance = encoder(x).chunk(2, dim=1)
+        codes = mean + (log_variance / 2).exp() * torch.randn_like(mean)
+        cost = functional.binary_cross_entropy_with_logits(
+            decoder(codes), x, reduction="sum"
+        )
+        kl = (mean**2 + log_variance.exp() - log_variance - 1).sum() / 2
+        return (cost + kl) / len(x)
+
+    return [*encoder.parameters(), *decoder.parameters()], loss, bounds
 
 
 def jax_start(widths, code, key):

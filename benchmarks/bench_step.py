@@ -16,7 +16,8 @@ of the minima.
     git worktree add ../before COMMIT
     python benchmarks/bench_step.py --before ../before --peers ours --repeats 15
 
-A peer that is not installed is reported and left out; noise is only for ours.
+A peer that is not installed is reported and left out; noise is only for ours, and the
+variational network for ours and PyTorch.
 """
 
 import argparse
@@ -40,6 +41,8 @@ from _common import (
     time_call,
     torch_epoch,
     torch_network,
+    torch_steps,
+    torch_vae,
     write_json,
 )
 from sklearn.exceptions import ConvergenceWarning
@@ -47,7 +50,8 @@ from sklearn.neural_network import MLPRegressor
 
 import sklearn_ae
 
-# (encoder widths, code, batch, rows, epochs of the short and the long training, noise)
+# (encoder widths, code, batch, rows, epochs of the short and the long training, and
+# what is special: noise of some size, or that it is variational)
 CASES = [
     ((30, 16), 8, 200, 4000, (2, 62), None),
     ((30, 16), 8, 32, 4000, (1, 13), None),
@@ -57,22 +61,32 @@ CASES = [
     ((30, 16), 8, 32, 4000, (1, 13), 0.3),
     ((100, 64, 32), 16, 128, 6400, (1, 9), 0.3),
     ((784, 128, 64, 32), 10, 256, 5120, (1, 6), 0.3),
+    ((784, 400), 20, 128, 5120, (1, 6), "variational"),
 ]
 
+# Who takes part in what is special.
+WITH_NOISE = ("ours", "before")
+VARIATIONAL = ("ours", "before", "torch eager")
 
-def ours(widths, code, batch, X, noise=None, package=sklearn_ae):
+
+def ours(widths, code, batch, X, special=None, package=sklearn_ae):
+    kind, params = package.AutoencoderTransformer, {"noise": special}
+    if special == "variational":
+        kind = package.VariationalAutoencoder
+        params = {"loss": "binary_cross_entropy", "scaling": None}
+
     def train(n_epochs):
-        package.AutoencoderTransformer(
+        kind(
             code,
             hidden_layer_sizes=widths[1:],
             activation="relu",
             linear_path=False,
             early_stopping=False,
             solver="adam",
-            noise=noise,
             batch_size=batch,
             max_iter=n_epochs,
             random_state=0,
+            **params,
         ).fit(X)
 
     return train
@@ -111,10 +125,14 @@ def mlp_regressor(widths, code, batch, X):
     return train
 
 
-def torch_eager(widths, code, batch, X, compiled=False):
+def torch_eager(widths, code, batch, X, special=None, compiled=False):
     import torch
 
     torch.manual_seed(0)
+    if special == "variational":
+        parameters, loss, _ = torch_vae(widths, code)
+        adam, rows = torch.optim.Adam(parameters), torch.from_numpy(X)
+        return lambda n: [torch_steps(loss, adam, rows, batch) for _ in range(n)]
     network = torch_network(widths, code)
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-3)
     if compiled:
@@ -235,15 +253,17 @@ def product_flops(widths, code, batch):
 
 def measure(case, peers, n_repeats):
     """Return the microseconds per step of each repetition by peer, and sgemm's rate."""
-    widths, code, batch, n_rows, (short, long), noise = case
+    widths, code, batch, n_rows, (short, long), special = case
     X = np.random.RandomState(0).rand(n_rows, widths[0]).astype(np.float32)
+    if special == "variational":
+        X = (X < 0.2).astype(np.float32)
     trainers = {}
     for name, make in peers.items():
         try:
-            if noise is None:
+            if special is None:
                 trainers[name] = make(widths, code, batch, X)
-            elif name in ("ours", "before"):
-                trainers[name] = make(widths, code, batch, X, noise)
+            elif name in (VARIATIONAL if special == "variational" else WITH_NOISE):
+                trainers[name] = make(widths, code, batch, X, special)
         except RuntimeError as error:
             # torch.compile needs a compiler.
             print(f"{name}: {str(error).splitlines()[0]}")
@@ -279,10 +299,12 @@ def main():
     report = {**report_header(), "microseconds_per_step": {}}
     rows = []
     for i in options.cases:
-        widths, code, batch, *_, noise = CASES[i]
+        widths, code, batch, *_, special = CASES[i]
         times, rate = measure(CASES[i], peers, options.repeats)
         label = "-".join(map(str, (*widths, code))) + f"-..., {batch}"
-        label += "" if noise is None else f", noise {noise}"
+        label += {None: "", "variational": ", variational"}.get(
+            special, f", noise {special}"
+        )
         report["microseconds_per_step"][label] = times
         medians = {name: statistics.median(values) for name, values in times.items()}
         share = product_flops(widths, code, batch) / (1e3 * rate * medians["ours"])
