@@ -10,8 +10,8 @@
 - `GaussianNoise`, `MaskingNoise`, `SaltAndPepperNoise`, `FunctionNoise`: what a
   denoising autoencoder removes;
 - `KLSparsity`, `L1Sparsity`: penalties that make codes sparse;
-- `LossCurveDisplay`, `ReconstructionDisplay`, `WeightsDisplay`, `LatentPathDisplay`:
-  pictures of what has been fitted (with matplotlib);
+- `LossCurveDisplay`, `ReconstructionDisplay`, `WeightsDisplay`, `LatentDisplay`,
+  `LatentPathDisplay`: pictures of what has been fitted (with matplotlib);
 - `Solver`, `Loss`, `Corruption`, `CodePenalty`, `Layer`: the bases of your own.
 """
 
@@ -23,6 +23,7 @@ from ._corruption import (
     MaskingNoise,
     SaltAndPepperNoise,
 )
+from ._latent_display import LatentDisplay
 from ._latent_path_display import LatentPathDisplay
 from ._layers import Dense, Layer
 from ._lbfgs import LBFGS
@@ -52,6 +53,7 @@ __all__ = [
     "KLSparsity",
     "L1Sparsity",
     "LBFGS",
+    "LatentDisplay",
     "LatentPathDisplay",
     "Layer",
     "Loss",

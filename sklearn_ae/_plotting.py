@@ -13,10 +13,12 @@ IMAGE = 0.9
 def styled(kind, style, own_style):
     """Return a style with what the user wants otherwise, in whichever spelling."""
     from matplotlib.cbook import normalize_kwargs
+    from matplotlib.collections import PathCollection
     from matplotlib.image import AxesImage
     from matplotlib.lines import Line2D
 
-    artist = {"line": Line2D, "image": AxesImage}[kind]
+    artists = {"line": Line2D, "image": AxesImage, "scatter": PathCollection}
+    artist = artists[kind]
     own_style = normalize_kwargs(own_style, artist)
     if own_style.get("norm") is not None:
         # It has ends of its own.

@@ -10,6 +10,7 @@ import sklearn_ae
 PACKAGE = Path(sklearn_ae.__file__).parent
 
 DISPLAYS = {
+    "_latent_display",
     "_latent_path_display",
     "_loss_curve_display",
     "_reconstruction_display",
