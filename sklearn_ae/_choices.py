@@ -143,9 +143,8 @@ class AutoencoderParameters(Parameters):
     # Whether rows set aside are for a threshold rather than for stopping.
     _calibrates = False
 
-    @property
-    def _loss(self) -> str | Loss:
-        """The loss that is minimised."""
+    def _loss_for(self, n_features) -> str | Loss:
+        """Return the loss that is minimised."""
         return self.loss
 
     @property
@@ -363,8 +362,8 @@ def _what_is_minimised(params, rows, scaling, n_rows, before):
         hidden_layer_sizes=sizes,
         activation=activation,
         linear_path=bool(params.linear_path and sizes and activation != "identity"),
-        output_activation=_output_activation(params),
-        loss=deepcopy(params._loss),
+        output_activation=_output_activation(params, rows.n_features),
+        loss=deepcopy(params._loss_for(rows.n_features)),
         feature_weight=check_feature_weight(params, rows),
         noise=noise,
         code_penalty=_code_penalty(params),
@@ -506,8 +505,9 @@ def _activation(params, sizes, n_rows, before):
     return "tanh" if n_rows < LEAST_FOR_RECTIFIER else "leaky_relu"
 
 
-def _output_activation(params):
-    loss, output = as_loss(params._loss), params.output_activation
+def _output_activation(params, n_features):
+    loss = as_loss(params._loss_for(n_features))
+    output = params.output_activation
     own = loss.output_activation
     if own != "identity" and type(loss).predict is Loss.predict:
         raise TypeError(

@@ -1,6 +1,7 @@
 """Likelihoods: losses that are minus the logarithm of a density, to sample from."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import gammaln
@@ -8,8 +9,9 @@ from scipy.special import gammaln
 from ._losses import BinaryCrossEntropy, Loss, Poisson
 from ._stored import Stored
 
-# The least variance, in units of scaled targets: what does not vary has none.
-LEAST_VARIANCE = 1e-6
+# In units of scaled targets. What does not vary, or follows from other columns, would
+# have none, and an infinite density.
+LEAST_VARIANCE = 1e-5
 
 
 class Likelihood(Stored):
@@ -26,65 +28,72 @@ class Likelihood(Stored):
 
 @dataclass(repr=False, eq=False)
 class Normal(Likelihood, Loss):
-    r"""Minus the log-density of independent normal cells of one variance, in nats.
+    r"""Minus the log-density of independent normal cells, in nats.
 
     .. math::
         \frac{(x - r)^2}{2 \sigma^2} + \frac{1}{2} \log(2 \pi \sigma^2)
 
-    The logarithm of the variance is learnt along with the network, as its one
-    parameter. (With a constant one, which is what most do, the weight of a code's
-    divergence is arbitrary; Rybkin, Daniilidis & Levine 2021, "Simple and effective VAE
-    training with calibrated decoders", section 3.)
+    One variance for all features, or one for each, is learnt along with the network.
+    (With a constant one, as most have it, the weight of a code's divergence is
+    arbitrary; Rybkin, Daniilidis & Levine 2021, "Simple and effective VAE training with
+    calibrated decoders", section 3.)
 
     Parameters
     ----------
-    log_variance : float, default=0.0
+    n_parameters : int, default=1
+        1, or the number of features.
+
+    logarithms : ndarray of shape (n_parameters,) or float, default=0.0
+        Of the variances, but for `LEAST_VARIANCE`.
     """
 
     shift_invariant = True
     # Multiplied by a number, data have another variance, and the same loss but for a
     # constant.
     degree = 0
-    n_parameters = 1
 
-    log_variance: float = 0.0
+    n_parameters: int = 1
+    logarithms: Any = 0.0
 
     def at(self, parameters):
-        return Normal(float(parameters[0]))
+        return Normal(self.n_parameters, parameters.astype(np.float64))
 
     def start(self, variance):
         return np.log(max(variance, LEAST_VARIANCE))
 
     @property
     def variance(self):
-        return float(np.exp(self.log_variance))
-
-    @property
-    def _of_constant(self):
-        return (np.log(2 * np.pi) + self.log_variance) / 2
+        return np.exp(self.logarithms) + LEAST_VARIANCE
 
     def elementwise(self, target, raw):
-        return (raw - target) ** 2 / (2 * self.variance) + self._of_constant
+        variance = self.variance
+        constant = np.log(2 * np.pi * variance) / 2
+        cells = (raw - target) ** 2 / (2 * variance).astype(raw.dtype)
+        return cells + constant.astype(raw.dtype)
 
     def gradient(self, target, raw):
         return (raw - target) / self.variance
 
     def value_and_gradient(self, target, raw, weights=None):
+        variance = np.broadcast_to(self.variance, raw.shape[1:])
         residual = np.subtract(raw, target, out=raw)
         gradient = residual if weights is None else weights * residual
-        squares = float(np.vdot(gradient, residual)) / self.variance
-        n_cells = raw.size if weights is None else _sum_of_cells(weights, raw.shape)
-        gradient /= self.variance
-        value = squares / 2 + n_cells * self._of_constant
-        return value, gradient, np.array([(n_cells - squares) / 2])
+        squares = np.einsum("ij,ij->j", gradient, residual) / variance
+        n_cells = np.float64(len(raw))
+        if weights is not None:
+            n_cells = np.broadcast_to(weights, raw.shape).sum(axis=0, dtype=np.float64)
+        value = squares.sum() + (n_cells * np.log(2 * np.pi * variance)).sum()
+        # By the logarithm of what is above the least variance.
+        share = (variance - LEAST_VARIANCE) / variance
+        own = share * (n_cells - squares) / 2
+        gradient /= variance.astype(raw.dtype)
+        if self.n_parameters == 1:
+            own = own.sum(keepdims=True)
+        return float(value) / 2, gradient, own
 
     def draw(self, raw, rng):
         drawn = raw + np.sqrt(self.variance) * rng.normal(size=raw.shape)
         return drawn.astype(raw.dtype)
-
-
-def _sum_of_cells(weights, shape):
-    return float(np.broadcast_to(weights, shape).sum(dtype=np.float64))
 
 
 @dataclass(repr=False, eq=False)

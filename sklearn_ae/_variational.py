@@ -16,7 +16,7 @@ from ._base import BaseAutoencoder
 from ._choices import one_of
 from ._gaussian import Gaussian, divergence
 from ._input import check_weights
-from ._likelihoods import LIKELIHOODS
+from ._likelihoods import LIKELIHOODS, Normal
 from ._model import clipped
 from ._options import AT_LEAST_1, NOT_NEGATIVE, parameter
 from ._rows import Rows, block_length
@@ -71,8 +71,9 @@ class VariationalAutoencoder(BaseAutoencoder):
 default="squared_error"
         The distribution of a row given its code, of which all cells are independent:
 
-        - "squared_error": normal, with one variance, which is learnt: in units of
-          `scale_`, so with ``scaling="per_feature"`` each feature has its own;
+        - "squared_error": normal. The variance is learnt: one for all features, as in
+          probabilistic PCA, or with ``scaling="per_feature"`` one for each, as in
+          :class:`~sklearn.decomposition.FactorAnalysis`;
         - "binary_cross_entropy": 0 or 1. For values between (such as grey pixels) the
           cross-entropy is trained on, but is the logarithm of no density: draw zeros
           and ones from them first, and compare no figures across ways of doing so;
@@ -144,8 +145,9 @@ n_iter_ :
     def _code(self):
         return Gaussian(self.beta)
 
-    @property
-    def _loss(self):
+    def _loss_for(self, n_features):
+        if self.loss == "squared_error" and self.scaling == "per_feature":
+            return Normal(n_features)
         return LIKELIHOODS[self.loss]()
 
     @property
@@ -157,7 +159,8 @@ n_iter_ :
             raise AttributeError(
                 f"noise_variance_ is of loss='squared_error', got loss={self.loss!r}."
             )
-        return likelihood.variance * self.scale_.astype(np.float64) ** 2
+        variance = likelihood.variance * self.scale_.astype(np.float64) ** 2
+        return variance if self.scale_.ndim else float(variance[0])
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         r"""Return a lower bound of the log-density of each row, in nats.

@@ -6,14 +6,24 @@ from numpy.testing import assert_allclose
 from scipy import stats
 from scipy.optimize import approx_fprime
 
-from sklearn_ae._likelihoods import LIKELIHOODS, Bernoulli, Normal, PoissonCounts
+from sklearn_ae._likelihoods import (
+    LEAST_VARIANCE,
+    LIKELIHOODS,
+    Bernoulli,
+    Normal,
+    PoissonCounts,
+)
 
 RNG = np.random.RandomState(0)
 RAW = RNG.normal(size=(6, 4))
 NORMAL, BINARY = RNG.normal(size=(6, 4)), (RNG.uniform(size=(6, 4)) < 0.5) * 1.0
 COUNTS = RNG.poisson(2, size=(6, 4)) * 1.0
+VARIANCES = np.array([0.7, -0.5, -3.0, 2.0])
+DEVIATIONS = np.sqrt(np.exp(VARIANCES) + LEAST_VARIANCE)
+DEVIATION = DEVIATIONS[0]
 CASES = [
-    (Normal(0.7), NORMAL, lambda mean: stats.norm(mean, np.exp(0.35)).logpdf),
+    (Normal(1, VARIANCES[:1]), NORMAL, lambda mean: stats.norm(mean, DEVIATION).logpdf),
+    (Normal(4, VARIANCES), NORMAL, lambda mean: stats.norm(mean, DEVIATIONS).logpdf),
     (Bernoulli(), BINARY, lambda mean: stats.bernoulli(mean).logpmf),
     (PoissonCounts(), COUNTS, lambda mean: stats.poisson(mean).logpmf),
 ]
@@ -43,7 +53,9 @@ def test_gradient(likelihood, target, density, weights):
     assert len(results) == 2 + (likelihood.n_parameters > 0)
     if likelihood.n_parameters:
         numeric = approx_fprime(
-            [0.7], lambda p: likelihood.at(p).value(target, RAW, weights), 1e-6
+            VARIANCES[: likelihood.n_parameters],
+            lambda p: likelihood.at(p).value(target, RAW, weights),
+            1e-6,
         )
         assert_allclose(results[2], numeric, rtol=1e-4)
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
-from sklearn.decomposition import PCA
+from sklearn.decomposition import PCA, FactorAnalysis
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, train_test_split
@@ -36,6 +36,17 @@ def test_linear_bound_is_probabilistic_pca(scale):
         assert_allclose(vae.noise_variance_, pca.noise_variance_, rtol=0.05)
         # The divergence is worth what the codes say.
         assert vae.elbo_["kl"] > 1
+
+
+def test_linear_bound_with_a_variance_for_each_feature_is_factor_analysis():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(2000, 3)) @ rng.normal(size=(3, 10))
+    X = (X + rng.normal(size=X.shape) * np.linspace(0.2, 2, 10)) * np.arange(1, 11)
+    params = {"hidden_layer_sizes": (), "random_state": 0, "n_draws": 100}
+    vae = VariationalAutoencoder(3, scaling="per_feature", **params).fit(X)
+    factors = FactorAnalysis(3).fit(X)
+    assert abs(vae.score(X) - factors.score(X)) < 0.01 * 10
+    assert_allclose(vae.noise_variance_[1:], factors.noise_variance_[1:], rtol=0.2)
 
 
 def test_training_starts_as_probabilistic_pca():
