@@ -51,17 +51,16 @@ def main():
     share = AutoencoderTransformer(0.9, ordered=True, random_state=0).fit(train)
     print(f"n_components=0.9 takes {share.n_components_} numbers")
 
-    figure, axes = plt.subplots(
-        1, 2, figsize=(11, 4.4), layout="constrained", width_ratios=[1, 1.1]
-    )
-    LatentPathDisplay.from_estimator(ordered, name="ordered codes", ax=axes[0])
-    axes[0].set_title("What one training says of all sizes")
+    figure = plt.figure(figsize=(11, 4.6), layout="constrained")
+    left, right = figure.subfigures(1, 2, width_ratios=[1, 1.1])
+    left.suptitle("What one training says of all sizes")
+    LatentPathDisplay.from_estimator(ordered, name="ordered", ax=left.subplots())
     rows = {"original": test[:9]}
     for k in SIZES[:-1]:
         name = f"{k} number" + "s" * (k > 1)
         rows[name] = ordered.truncated(k).reconstruct(test[:9])
-    ReconstructionDisplay(rows=rows, image_shape=(8, 8)).plot(axes[1])
-    axes[1].set_title("The same codes, cut off")
+    right.suptitle("The same codes, cut off")
+    ReconstructionDisplay(rows=rows, image_shape=(8, 8)).plot(right.subplots())
     figure.savefig("ordered_codes.png", dpi=100)
     print("Wrote ordered_codes.png")
 

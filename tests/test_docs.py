@@ -82,7 +82,7 @@ def test_the_page_names_the_modules_there_are():
 def test_which_autoencoder_runs_as_it_stands(capsys):
     guide = (DOCS / "which_autoencoder.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 6
     namespace = {}
     with matplotlib.rc_context({"backend": "Agg"}):
         for block in blocks:
