@@ -10,7 +10,7 @@ from ._stored import Stored
 
 # How often a row keeps its whole code, besides its share among all sizes: half of a
 # network's sizes are far below, and would otherwise make it too coarse for the whole.
-WHOLE = 0.4
+WHOLE = 0.3
 
 # The share of size k among all falls with this power of k.
 DECAY = 0.7
