@@ -9,6 +9,12 @@ ours and its own defaults, and ours with the defaults.
     pip install -e ".[plots]"
     python benchmarks/bench_reconstruction.py --data DIR --json rec.json --plot rec.png
 
+Whether rows set aside choose the depth well, on all rows and on few:
+
+    python benchmarks/bench_reconstruction.py --data DIR --methods ours layers
+    python benchmarks/bench_reconstruction.py --data DIR --methods ours layers \\
+        --train-rows 160
+
 DIR has tables as `.npz` files with an array X of numbers, such as those of ADBench.
 """
 
@@ -33,13 +39,14 @@ SIZES = {"1": lambda d: 1, "d/4": lambda d: max(1, d // 4), "d/2": lambda d: d /
 LEAST_GAIN = -0.005
 
 
-def load_tables(folder, max_rows, seed=0):
+def load_tables(folder, max_rows, seed=0, train_rows=None):
     """Yield (name, standardised training part, test part)."""
     for path in sorted(Path(folder).glob("*.npz")):
         with np.load(path, allow_pickle=True) as file:
             X = file["X"].astype(np.float32)
         rows = np.random.RandomState(seed).permutation(len(X))[:max_rows]
         train, test = train_test_split(X[rows], test_size=0.3, random_state=seed)
+        train = train[:train_rows]
         scaler = StandardScaler().fit(train)
         test = np.clip(scaler.transform(test), -20, 20)
         yield path.stem.partition("_")[2], scaler.transform(train), test
@@ -73,7 +80,9 @@ METHODS = {
     "KernelPCA": fit_kernel_pca,
     "MLPRegressor": fit_mlp_regressor,
     "ours": fit_ours,
+    "layers": partial(fit_ours, hidden_layer_sizes="auto"),
 }
+DEFAULT_METHODS = ["PCA", "KernelPCA", "MLPRegressor", "ours"]
 
 
 def measure(train, test, k, methods, seed):
@@ -142,7 +151,10 @@ def main():
     parser.add_argument("--data", required=True, help="folder of .npz tables")
     parser.add_argument("--max-rows", type=int, default=4000)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
+    parser.add_argument("--train-rows", type=int, help="of each table, at most")
+    parser.add_argument(
+        "--methods", nargs="+", default=DEFAULT_METHODS, choices=METHODS
+    )
     parser.add_argument(
         "--params", type=json.loads, default={}, help="of ours, as JSON; else defaults"
     )
@@ -154,7 +166,8 @@ def main():
     METHODS["ours"] = partial(fit_ours, **options.params)
     methods = list(dict.fromkeys(["PCA", *options.methods]))
     report = {**report_header(), "results": {size: {} for size in SIZES}}
-    for name, train, test in load_tables(options.data, options.max_rows, options.seed):
+    chosen = options.data, options.max_rows, options.seed, options.train_rows
+    for name, train, test in load_tables(*chosen):
         for size, k_of in SIZES.items():
             k = k_of(train.shape[1])
             results = measure(train, test, k, methods, options.seed)
