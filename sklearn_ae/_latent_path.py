@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import chain
 from numbers import Integral
 
 import numpy as np
@@ -92,22 +93,16 @@ def prefix(fitted, size):
     choices = replace(fitted.choices, n_components=int(size), code=None)
     network, width = choices.network, fitted.choices.n_components
     theta = np.empty(network.n_parameters, fitted.dtype)
-    (encoder, decoder), (into, out_of) = network.views(theta), fitted.views
-    n_layers, mark = len(network.encoder.layers), markers(width)[size - 1]
-    for i, arrays in enumerate(into):
-        gives_code = i >= n_layers - 1
-        for new, whole in zip(encoder[i], arrays, strict=True):
-            new[...] = whole[..., :size] if gives_code else whole
-    gets_code = [0, *range(n_layers, len(out_of))]
-    for i, (weight, *biases) in enumerate(out_of):
-        new, *new_biases = decoder[i]
-        new[...] = weight[:size] if i in gets_code else weight
-        for new, bias in zip(new_biases, biases, strict=True):
-            new[...] = bias
-    for i in gets_code:
+    views, wholes = network.views(theta), fitted.views
+    for arrays, others in zip(chain(*views), chain(*wholes), strict=True):
+        for array, whole in zip(arrays, others, strict=True):
+            array[...] = whole[tuple(map(slice, array.shape))]
+    decoder, whole_decoder = views[1], wholes[1]
+    n_layers, mark = len(network.decoder.layers), markers(width)[size - 1]
+    for i in (0, *range(n_layers, len(decoder))):
         # The bias beside a path is the last layer's.
         bias = decoder[min(i, n_layers - 1)][1]
-        bias += (mark @ out_of[i][0][width:]).astype(bias.dtype)
+        bias += (mark @ whole_decoder[i][0][width:]).astype(bias.dtype)
     return replace(fitted, choices=choices, theta=theta, path=None, progress={})
 
 
