@@ -1,4 +1,4 @@
-"""What both estimators share: training, prediction, and what is kept."""
+"""What all estimators share: training, prediction, and what is kept."""
 
 import warnings
 from contextlib import contextmanager
@@ -17,7 +17,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._choices import AutoencoderParameters
 from ._compat import _fit_context, in_output_container
-from ._fitting import Fitted, fit, fit_once
+from ._fitted import Fitted
+from ._fitting import fit, fit_once
 from ._input import check_codes, check_rows, check_validation_rows
 from ._rows import streaming_length
 from ._scores import CombinedScore, LossScore
@@ -82,7 +83,7 @@ class BaseAutoencoder(
 ):
     """An autoencoder as a scikit-learn estimator.
 
-    The two public classes say what the parameters mean. What training has found is one
+    The public classes say what the parameters mean. What training has found is one
     `Fitted`, stored once, and all the mathematics is in what that is made of.
     """
 
@@ -260,7 +261,7 @@ class BaseAutoencoder(
             The latent representation. `set_output` makes it a DataFrame.
         """
         rows = self._check_rows(X)
-        return self._by_blocks(_of_array(self._applied.model.encode), rows)
+        return self._by_blocks(_of_array(self._fitted.model.encode), rows)
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Map codes back to rows.
@@ -278,7 +279,7 @@ class BaseAutoencoder(
         """
         check_is_fitted(self)
         codes = check_codes(self, X, self._fitted.dtype)
-        return self._by_blocks(_of_array(self._applied.model.decode), codes)
+        return self._by_blocks(_of_array(self._fitted.model.decode), codes)
 
     def reconstruct(self, X: ArrayLike) -> np.ndarray:
         """Return what the network makes of rows: encoded, then decoded.
@@ -295,7 +296,7 @@ class BaseAutoencoder(
             the names of the features.
         """
         rows = self._check_rows(X)
-        result = self._by_blocks(_of_array(self._applied.model.reconstruct), rows)
+        result = self._by_blocks(_of_array(self._fitted.model.reconstruct), rows)
         return in_output_container(self, result, X)
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -313,7 +314,7 @@ class BaseAutoencoder(
             one scale for each feature, of the scaled data). Always float64.
         """
         rows = self._check_rows(X, for_loss=True)
-        return self._by_blocks(partial(self._score.measure, self._applied.model), rows)
+        return self._by_blocks(partial(self._score.measure, self._fitted.model), rows)
 
     def score(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -348,7 +349,7 @@ class BaseAutoencoder(
         score : float
         """
         rows = self._check_rows(X, sample_weight, for_loss=True)
-        fitted, model = self._applied, self._applied.model
+        fitted, model = self._fitted, self._fitted.model
         losses = partial(model.deviances, fitted.mean)
         sums = self._by_blocks(losses, rows, method="sum_blocks")
         return model.explained(fitted.mean, fitted.views, *sums)
@@ -367,13 +368,13 @@ class BaseAutoencoder(
     def coefs_(self) -> list[np.ndarray]:
         """Weights of each layer, of shape (width before, width), in scaled units."""
         check_is_fitted(self)
-        return self._applied.model.network.coefs(self._applied.theta)
+        return self._fitted.model.network.coefs(self._fitted.theta)
 
     @property
     def intercepts_(self) -> list[np.ndarray]:
         """Biases of each layer, of shape (width,), in scaled units."""
         check_is_fitted(self)
-        return self._applied.model.network.intercepts(self._applied.theta)
+        return self._fitted.model.network.intercepts(self._fitted.theta)
 
     @property
     def scale_(self) -> np.ndarray:
@@ -383,9 +384,9 @@ class BaseAutoencoder(
 
     @property
     def n_parameters_(self) -> int:
-        """Number of weights and biases."""
+        """Number of weights, biases and what else is learnt."""
         check_is_fitted(self)
-        return self._applied.theta.size
+        return self._fitted.theta.size
 
     @property
     def _n_features_out(self):
@@ -397,20 +398,17 @@ class BaseAutoencoder(
         tags.input_tags.positive_only = self.loss in ("binary_cross_entropy", "poisson")
         return tags
 
-    @property
-    def _applied(self):
-        """The fit that rows go through."""
-        return self._fitted.applied
-
     def _fitted_before(self, wanted=True):
         """Return what is fitted and is to go on, or None."""
-        return self._fitted if wanted and self.__sklearn_is_fitted__() else None
+        if not (wanted and self.__sklearn_is_fitted__()):
+            return None
+        return self._fitted.whole or self._fitted
 
     def _store(self, fitted):
         """Keep what training has found, all at once."""
         self._fitted, self.solver_ = fitted, fitted.choices.solver_name
         for name in CHOSEN:
-            setattr(self, f"{name}_", getattr(fitted.applied.choices, name))
+            setattr(self, f"{name}_", getattr(fitted.choices, name))
         for name in ("mean", "n_iter", "loss", "loss_curve", "validation_loss_curve"):
             setattr(self, f"{name}_", getattr(fitted, name))
 
@@ -422,22 +420,22 @@ class BaseAutoencoder(
 
     def _sharing(self, n_rows):
         """Return what threads share out while so many rows go through the network."""
-        return choose_for_products(n_rows * self._applied.model.network.largest_layer)
+        return choose_for_products(n_rows * self._fitted.model.network.largest_layer)
 
     def _by_blocks(self, function, rows, sharing=None, method="apply"):
         """Apply ``function(views, rows)`` to as many rows as memory is bounded to.
 
         By a method of `Rows`, which adds up or puts together what that returns.
         """
-        length = streaming_length(self._applied.model.row_bytes)
+        length = streaming_length(self._fitted.model.row_bytes)
         sharing = sharing or self._sharing(min(len(rows), length))
         # Rows far beyond the training data may overflow, and have the loss inf.
         with threads(sharing), np.errstate(all="ignore"):
-            return getattr(rows, method)(partial(function, self._applied.views), length)
+            return getattr(rows, method)(partial(function, self._fitted.views), length)
 
     def _check_rows(self, X, sample_weight=None, for_loss=False):
         check_is_fitted(self)
-        loss = self._applied.model.loss if for_loss else None
+        loss = self._fitted.model.loss if for_loss else None
         return check_rows(self, X, sample_weight, self._fitted, loss)
 
     def _stream_of_draws(self):

@@ -31,7 +31,6 @@ from ._losses import LOSSES, Huber, Loss, SquaredError, as_loss
 from ._model import Model
 from ._network import Network
 from ._options import AT_LEAST_1, NOT_NEGATIVE, POSITIVE, Option, Parameters, parameter
-from ._ordered import Ordered
 from ._scaling import Units
 from ._stochastic import SGD, Adam
 from ._stopping import Solver
@@ -39,6 +38,10 @@ from ._stored import Stored
 
 # n_components="auto" is not more than this.
 WIDEST_CODE = 128
+
+# To explain a share of rows set aside, ordered codes have up to so many times as many
+# numbers as PCA needs for that share of all.
+MORE_THAN_PCA = 1.25
 
 # hidden_layer_sizes="auto", unless rows set aside say that others are better.
 AUTO_SIZES = (64, 64)
@@ -208,7 +211,9 @@ class AutoencoderParameters(Parameters):
         allowed = self._parameter_constraints[parameter]
         names = [rule.options for rule in allowed if isinstance(rule, StrOptions)]
         options, value = [*chain(*names)], getattr(self, parameter)
-        objects = ", ".join(kind.__name__ for kind in OPTIONS.get(parameter, []))
+        bases = tuple(rule for rule in allowed if isinstance(rule, type))
+        kinds = (kind for kind in OPTIONS.get(parameter, []) if issubclass(kind, bases))
+        objects = ", ".join(kind.__name__ for kind in kinds)
         if not isinstance(value, str):
             return f" There are objects for this: {objects}." if objects else ""
         value = value.lower()
@@ -269,6 +274,11 @@ class Choices(AutoencoderParameters, Stored):
         names = {SOLVERS[name]: name for name in SOLVERS}
         return self.solver if kind is str else names.get(kind, kind.__name__)
 
+    @property
+    def used_code(self):
+        """The code, be it one that changes nothing."""
+        return self.code or Code()
+
     @cached_property
     def network(self):
         # A loss with an activation of its own takes what comes before it.
@@ -276,18 +286,22 @@ class Choices(AutoencoderParameters, Stored):
         output = self.output_activation if bounded else "identity"
         sizes = self.n_features, self.hidden_layer_sizes, self.n_components
         activations = self.activation, self.code_activation, output
-        code, n_components = self.code or Code(), self.n_components
-        widths = code.encoder_width(n_components), code.decoder_width(n_components)
-        path, tied = self.linear_path, self.tied_weights
-        options = activations, path, *widths, tied, as_loss(self.loss).n_parameters
-        return Network.mirrored(*sizes, *options)
+        code, n_components = self.used_code, self.n_components
+        return Network.mirrored(
+            *sizes,
+            activations,
+            linear_path=self.linear_path,
+            encoder_width=code.encoder_width(n_components),
+            decoder_width=code.decoder_width(n_components),
+            tied=self.tied_weights,
+            n_of_loss=as_loss(self.loss).n_parameters,
+        )
 
     def model(self, scaling):
         """Return the autoencoder for data with this scaling."""
         loss, output = as_loss(self.loss), self.network.decoder.activations[-1]
         units = Units.of(scaling, loss, bounded_output=output.name != "identity")
-        code = self.code or Code()
-        return Model(self.network, loss, units, code, self.feature_weight)
+        return Model(self.network, loss, units, self.used_code, self.feature_weight)
 
     @property
     def have_exact_solution(self):
@@ -350,15 +364,13 @@ def _what_is_minimised(params, rows, scaling, n_rows, before):
     """Return the choices that `choose` starts with: all but how to minimise."""
     known = {f.name: getattr(params, f.name) for f in fields(AutoencoderParameters)}
     noise, sizes = _noise(params, n_rows), _hidden_layer_sizes(params, before)
-    n_components = _n_components(params, rows, scaling, noise, n_rows, before)
     activation = _activation(params, sizes, len(rows), before)
-    code = deepcopy(params._code)
     chosen = dict(
         n_features=rows.n_features,
         calibrates=params._calibrates,
-        code=code and code.of_size(n_components),
+        code=deepcopy(params._code),
         random_state=None,
-        n_components=n_components,
+        n_components=_n_components(params, rows, scaling, noise, n_rows, before),
         hidden_layer_sizes=sizes,
         activation=activation,
         linear_path=bool(params.linear_path and sizes and activation != "identity"),
@@ -378,7 +390,7 @@ def _check_together(choices, before):
     Or if what has been chosen does not go together.
     """
     wide = before is None and choices.n_components > choices.n_features
-    apart = choices.code and not choices.code.keeps_pca
+    apart = choices.code and choices.code.may_be_wider
     if wide and not (choices.noise or choices.code_penalty or apart):
         raise ValueError(
             "n_components must not be larger than the number of features, unless noise "
@@ -416,7 +428,7 @@ def _check_tied(choices):
             "tied_weights must be False with layers that are not affine: there is no "
             f"way back with the same weights, got {apart[0]} in hidden_layer_sizes."
         )
-    code, n_components = choices.code or Code(), choices.n_components
+    code, n_components = choices.used_code, choices.n_components
     if code.encoder_width(n_components) != code.decoder_width(n_components):
         raise ValueError(
             f"tied_weights must be False with the code {code}: the encoder does not "
@@ -464,11 +476,14 @@ def _n_components(params, rows, scaling, noise, n_rows, before):
         return int(wanted)
     if before is not None:
         return before.n_components
+    nested = params._code is not None and params._code.nested
     if wanted != "auto":
-        return principal_axes(rows, scaling).n_for_variance(wanted)
-    if noise is None:
+        n_pca = principal_axes(rows, scaling).n_for_variance(wanted)
+        # Of rows set aside it may take more.
+        return min(ceil(MORE_THAN_PCA * n_pca), n_features) if nested else n_pca
+    if noise is None or (params._code is not None and not nested):
         # Of ordered codes a size is chosen afterwards.
-        share = 2 if isinstance(params._code, Ordered) else 4
+        share = 2 if nested else 4
         return min(ceil(n_features / share), WIDEST_CODE, n_rows - 1)
     # What removes noise cannot just copy, and may have as many.
     return min(n_features, WIDEST_CODE)

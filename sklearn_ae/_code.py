@@ -1,7 +1,5 @@
 """What happens between encoder and decoder."""
 
-import numpy as np
-
 from ._options import Option
 
 
@@ -23,15 +21,20 @@ class Code(Option):
 
     keeps_pca : bool, default=False
         Whether PCA is still the best of linear networks.
+
+    may_be_wider : bool, default=True
+        Whether it keeps a network whose code is wider than the data from copying.
+
+    nested : bool, default=False
+        Whether every beginning of a code is a code, so that its size may be chosen
+        afterwards.
     """
 
     draws = False
     needs_fresh_draws = False
     keeps_pca = False
-
-    def of_size(self, n_components):
-        """Return this for codes whose size is known now."""
-        return self
+    may_be_wider = True
+    nested = False
 
     def lasting(self):
         """Return what of this must stay where training goes on, to be compared."""
@@ -44,25 +47,26 @@ class Code(Option):
         """Return how many numbers the encoder returns for each row."""
         return n_components
 
-    def linear_factors(self, variances, rest):
-        """Return what a linear network, which is to start as PCA, makes of its codes.
+    def linear_maps(self, directions, variances, noise):
+        """Return the maps of a linear network that starts as PCA.
 
         Parameters
         ----------
-        variances : ndarray of shape (n_components,)
-            Of PCA's codes, or fewer if there are not as many directions.
-        rest : float
-            The variance of the data along each other direction, on average.
+        directions : ndarray of shape (rank, n_features)
+            Of PCA; there may be fewer than numbers in the code.
+        variances : ndarray of shape (rank,)
+            Of the data along these.
+        noise : ndarray of shape (n_features,)
+            Variances of what is left of each feature.
 
         Returns
         -------
-        into, out_of : ndarray of the shape of variances
-            Factors of the encoder and the decoder.
-        besides : ndarray of the shape of variances or None
+        into, out_of : ndarray of shape (rank, n_features)
+            Of the encoder, for centred rows, and of the decoder.
+        besides : ndarray of shape (rank,) or None
             What the encoder returns behind the code.
         """
-        ones = np.ones_like(variances)
-        return ones, ones, None
+        return directions, directions, None
 
     def decoder_width(self, n_components):
         """Return how many numbers the decoder gets for each row."""
@@ -72,8 +76,11 @@ class Code(Option):
         """Return the codes of rows in prediction, where nothing is drawn."""
         return encoded
 
-    def draw(self, n_rows, rng):
-        """Return an array of what `forward` needs of random numbers, row by row."""
+    def draw(self, shape, rng):
+        """Return an array of what `forward` needs of random numbers, row by row.
+
+        `shape` is (n_rows, n_components).
+        """
 
     def forward(self, encoded, drawn, out):
         """Return the codes of a block of rows in training, and what they cost.

@@ -1,28 +1,27 @@
 """From choices and rows to what is fitted."""
 
 from copy import copy, deepcopy
-from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
-from math import inf, isfinite, nan
+from dataclasses import replace
+from functools import partial
+from math import inf, isfinite
 from time import perf_counter
 
 import numpy as np
 
-from ._choices import Choices, choose
+from ._choices import choose
 from ._code_penalties import check_code_penalty
 from ._corruption import Corruption
 from ._draws import Draws
-from ._latent_path import LatentPath
+from ._fitted import Fitted
+from ._latent_path import with_path
 from ._linear import principal_axes, write_linear_solution, write_linear_start
 from ._model import check_loss
 from ._objective import Objective, objective_block_length
 from ._options import tried
-from ._ordered import Ordered
 from ._penalties import ElasticNet
 from ._rows import read_only
-from ._scaling import Scaling, fit_scaling
+from ._scaling import fit_scaling
 from ._stopping import Outcome, Problem, Solution, Stopping
-from ._stored import Stored
 from ._threads import LARGE_BLOCK, Sharing, choose_for_decomposition, threads
 
 # What hidden_layer_sizes="auto" tries beside AUTO_SIZES, until one is better.
@@ -34,62 +33,6 @@ SCALED_AHEAD_BYTES = 16 * 2**20
 # A pass has diverged if it multiplies the loss by this: the loss of scaled rows, or 1,
 # which is about what predicting the mean costs, if targets are scaled.
 DIVERGED = 1000
-
-
-@dataclass(frozen=True, eq=False)
-class Fitted(Stored):
-    """What training has found: all that prediction and further training need.
-
-    Attributes
-    ----------
-    choices : Choices
-    mean : ndarray of shape (n_features,)
-        Of the training rows.
-    scaling : Scaling
-        Of the training rows.
-    theta : ndarray of shape (n_parameters,)
-    n_iter : int
-    loss : float
-        In the units of the data, as are the curves.
-    loss_curve : list of float
-    validation_loss_curve : list of float or None
-    progress : dict
-        What the next pass of `fit_once` goes on with, if there has been one: the seed
-        of all draws and the "places" that their streams have come to, the "state" that
-        the solver moves along with theta, and the objective's "code_means".
-    path : LatentPath or None
-        With ordered codes: what has been found of their sizes.
-    """
-
-    choices: Choices
-    mean: np.ndarray
-    scaling: Scaling
-    theta: np.ndarray
-    n_iter: int = 0
-    loss: float = nan
-    loss_curve: list = field(default_factory=list)
-    validation_loss_curve: list | None = None
-    progress: dict = field(default_factory=dict)
-    path: LatentPath | None = None
-
-    @cached_property
-    def applied(self):
-        """The fit that rows go through: of ordered codes, a plain one of some size."""
-        return self if self.path is None else self.path.prefix(self)
-
-    @cached_property
-    def model(self):
-        """The autoencoder as a function of parameters and rows."""
-        return self.choices.model(self.scaling)
-
-    @property
-    def dtype(self):
-        return self.theta.dtype
-
-    @property
-    def views(self):
-        """The parameters of encoder and decoder."""
-        return self.model.network.views(self.theta)
 
 
 def fit(params, rows, aside, rng, before=None):
@@ -120,45 +63,48 @@ def fit(params, rows, aside, rng, before=None):
         If parameters do not fit together or the rows, or the loss is not finite at the
         parameters that training starts from.
     """
-    state = rng.get_state(legacy=False)
     found = _fit_one(params, rows, aside, rng, before)
-    if isinstance(params.hidden_layer_sizes, str) and before is None:
-        found = _try_other_layers(found, params, rows, aside, rng, state)
+    judged = found[0].choices.early_stopping and before is None
+    if isinstance(params.hidden_layer_sizes, str) and judged:
+        found = _try_other_layers(found, params, rows, rng)
     fitted, solution, training, aside = found
-    with threads(choose_for_decomposition(rows.n_features)):
-        fitted = _with_path(fitted, params.n_components, training, aside)
+    if fitted.choices.used_code.nested:
+        wanted = params.n_components if before is None else before.path.n_components
+        with threads(choose_for_decomposition(rows.n_features)):
+            fitted = with_path(fitted, wanted, training, aside)
     return fitted, solution, training, aside
 
 
-def _try_other_layers(found, params, rows, aside, rng, state):
-    """Return what `_fit_one` does for the first layers better than those found.
+def _try_other_layers(found, params, rows, rng):
+    """Return what `_fit_one` does for the first layers that are better, if any are.
 
-    If there are any, by the loss of rows set aside; `rng` starts from `state` again, so
-    these are the same rows.
+    By the loss of the same rows set aside.
     """
     for sizes in OTHER_SIZES:
         fitted, solution, *divided = found
-        if not fitted.choices.early_stopping or solution.outcome is Outcome.INTERRUPTED:
+        if solution.outcome is Outcome.INTERRUPTED:
             break
+        if params.verbose:
+            print(f"Now hidden_layer_sizes={sizes}")
         other = copy(params)
         other.hidden_layer_sizes = sizes
-        rng.set_state(state)
-        rival = _fit_one(other, rows, aside, rng)
-        if _least_validated(rival[0]) < _least_validated(fitted):
+        try:
+            rival = _fit_one(other, rows, None, rng, divided=divided)
+        except KeyboardInterrupt:
+            # Before it had anything to show.
+            return fitted, replace(solution, outcome=Outcome.INTERRUPTED), *divided
+        if rival[1].best < solution.best - params.tol * abs(solution.best):
             return rival
         if rival[1].outcome is Outcome.INTERRUPTED:
             found = fitted, rival[1], *divided
     return found
 
 
-def _least_validated(fitted):
-    return min(fitted.validation_loss_curve or [inf])
-
-
-def _fit_one(params, rows, aside, rng, before=None):
-    """Do the same for one network."""
+def _fit_one(params, rows, aside, rng, before=None, divided=None):
+    """Train one network; parameters and results are those of `fit`, and `_prepare`."""
+    args = params, rows, aside, rng, len(rows), before, divided
     with threads(choose_for_decomposition(rows.n_features)):
-        fitted, training, aside = _prepare(params, rows, aside, rng, len(rows), before)
+        fitted, training, aside = _prepare(*args)
     with threads(_choose_sharing(fitted, training)) as map_pieces:
         fitted, solution = _train(fitted, training, aside, rng, map_pieces)
     return fitted, solution, training, aside
@@ -181,33 +127,33 @@ def fit_once(params, rows, rng, before=None):
         start, *_ = _prepare(params, rows, None, rng, inf, before)
     with threads(_choose_sharing(start, rows)) as map_pieces:
         fitted = _train_once(start, rows, rng, map_pieces)
-    results = start, fitted
-    return [result and _with_path(result, params.n_components) for result in results]
+    if start.choices.used_code.nested:
+        known = before and before.path.n_components
+        wanted = known or start.choices.n_components
+        start, fitted = (r and with_path(r, wanted) for r in (start, fitted))
+    return start, fitted
 
 
-def _with_path(fitted, wanted, training=None, aside=None):
-    if not isinstance(fitted.choices.code, Ordered):
-        return fitted
-    return replace(fitted, path=LatentPath.of(fitted, wanted, training, aside))
-
-
-def _prepare(params, rows, aside, rng, n_rows, before=None):
+def _prepare(params, rows, aside, rng, n_rows, before=None, divided=None):
     """Choose, set rows aside, and let parameters that are drawn start as PCA.
 
-    `n_rows` is how many there will be in all, which may be more than `rows`.
+    `n_rows` is how many there will be in all, which may be more than `rows`; `divided`
+    those trained on and those aside, if that is known.
     """
     fitted = _start(params, rows, rng, n_rows, before, aside is not None)
     choices = fitted.choices
     if not isinstance(choices.loss, str):
         check_loss(choices.loss, fitted.model.targets(rows.spread(2).array()))
     training = rows
-    if choices.validation_fraction:
+    if divided is not None:
+        training, aside = divided
+    elif choices.validation_fraction:
         training, aside = rows.hold_out(choices.validation_fraction, rng)
-    if before is None and fitted.model.network.decoder.path is not None:
+    if before is None and fitted.model.starts_linear:
         # PCA is that of all rows if it may be, lest few make a worse one; validation
         # then leans towards it. What they are to judge apart from that they must not
         # have made.
-        judged = choices.calibrates or isinstance(choices.code, Ordered)
+        judged = choices.calibrates or choices.used_code.nested
         seen = training if judged else rows
         axes = principal_axes(seen, fitted.scaling, choices.n_components)
         write_linear_start(fitted.model, fitted.theta, axes)

@@ -7,9 +7,6 @@ import numpy as np
 from ._code import Code
 from ._stored import Stored
 
-# In units of scaled data: what does not vary has none.
-LEAST_VARIANCE = 1e-6
-
 
 @dataclass(repr=False, eq=False)
 class Gaussian(Stored, Code):
@@ -25,55 +22,53 @@ class Gaussian(Stored, Code):
     """
 
     beta: float = 1.0
-    n_components: int = 1
 
     draws = needs_fresh_draws = True
 
-    def of_size(self, n_components):
-        return Gaussian(self.beta, n_components)
-
     def lasting(self):
-        return Gaussian(n_components=self.n_components)
-
-    def check(self, choices):
-        if choices.solver == "svd":
-            raise ValueError(
-                "solver must be 'adam', 'sgd' or 'auto' where codes are drawn, got "
-                "solver='svd'."
-            )
-        if choices.code_activation != "identity" or choices.feature_weight is not None:
-            raise ValueError(
-                "A normal code needs code_activation='identity', and a density all "
-                "features alike, feature_weight=None; got code_activation="
-                f"{choices.code_activation!r} and feature_weight="
-                f"{choices.feature_weight!r}."
-            )
+        return Gaussian()
 
     def encoder_width(self, n_components):
         return 2 * n_components
 
-    def linear_factors(self, variances, rest):
-        """Return those of probabilistic PCA.
+    def linear_maps(self, directions, variances, noise):
+        """Return those of a linear model with this noise, as of probabilistic PCA.
 
-        Tipping & Bishop (1999), "Probabilistic principal component analysis", eq. 7,
-        and the posterior in its section 3.2.
+        Tipping & Bishop (1999), "Probabilistic principal component analysis", eq. 7 for
+        the decoder; the encoder is the posterior of codes given a row.
         """
-        rest = max(rest, LEAST_VARIANCE)
-        variances = np.maximum(variances, rest)
-        out_of = np.sqrt(variances - rest)
-        return out_of / variances, out_of, np.log(rest / variances)
+        spread = np.sqrt(np.maximum(variances - noise.mean(), 0))
+        out_of = spread[:, None] * directions
+        weighted = out_of / noise
+        covariance = np.linalg.inv(np.eye(len(out_of)) + weighted @ out_of.T)
+        return covariance @ weighted, out_of, np.log(np.diag(covariance))
 
     def center(self, encoded):
         return np.split(encoded, 2, axis=1)[0]
 
-    def draw(self, n_rows, rng):
-        return rng.standard_normal((n_rows, self.n_components))
+    def draw(self, shape, rng):
+        return rng.standard_normal(shape)
+
+    def codes(self, encoded, drawn, out=None):
+        """Return codes from the distributions of rows, given standard normal ones."""
+        mean, log_variance = np.split(encoded, 2, axis=1)
+        out = np.multiply(np.exp(log_variance / 2), drawn, out=out)
+        return np.add(out, mean, out=out)
+
+    def log_ratio(self, codes, encoded, drawn):
+        """Return the logarithm of how likely codes are, over that given their rows."""
+        _, log_variance = np.split(encoded, 2, axis=1)
+        return (drawn**2 + log_variance - codes**2).sum(axis=1) / 2
+
+    def divergence(self, encoded):
+        """Return that of each row's distribution from the standard one, in nats."""
+        mean, log_variance = np.split(encoded, 2, axis=1)
+        cells = mean**2 + np.exp(log_variance) - log_variance - 1
+        return cells.sum(axis=1) / 2
 
     def forward(self, encoded, drawn, out):
-        mean, log_variance = np.split(encoded, 2, axis=1)
-        np.multiply(np.exp(log_variance / 2), drawn, out=out)
-        out += mean
-        return out, self.beta * divergence(mean, log_variance)
+        costs = self.beta * self.divergence(encoded)
+        return self.codes(encoded, drawn, out), costs
 
     def backward(self, encoded, delta, drawn, share, out):
         mean, log_variance = np.split(encoded, 2, axis=1)
@@ -85,9 +80,3 @@ class Gaussian(Stored, Code):
         by_log_variance *= deviation
         by_log_variance += share * (deviation**2 - 1)
         by_log_variance /= 2
-
-
-def divergence(mean, log_variance):
-    """Return each normal distribution's divergence from the standard one, in nats."""
-    cells = mean**2 + np.exp(log_variance) - log_variance - 1
-    return cells.sum(axis=1) / 2

@@ -1,10 +1,13 @@
 """The plane of two numbers of a code, drawn."""
 
+from numbers import Integral
+from typing import Any
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._compat import check_matplotlib_support
-from ._plotting import as_images, styled
+from ._plotting import as_colours, as_images, styled
 
 # Different values of y up to which each has a colour and a name of its own.
 MOST_NAMES = 10
@@ -26,13 +29,16 @@ class LatentDisplay:
     y : array-like of shape (n_samples,) or None, default=None
         What colours them: up to ten different values, or else numbers.
 
+    numbers : tuple of int, default=(0, 1)
+        Which numbers of the code these are, for the labels.
+
     decoded : array-like of shape (n_points ** 2, n_features) or None, default=None
         What the points of a grid are decoded to: from the lower left to the right, then
         the next row above.
 
     extent : sequence of float or None, default=None
         The first and last point of the grid along the first number, then along the
-        second.
+        second. None counts the points.
 
     image_shape : tuple of int or None, default=None
         Height and width of each row of `decoded` as an image (and 3 for colours).
@@ -61,8 +67,20 @@ class LatentDisplay:
     ((225, 64), (135, 135))
     """
 
-    def __init__(self, *, codes, y=None, decoded=None, extent=None, image_shape=None):
+    decoded_ax_: Any = None
+
+    def __init__(
+        self,
+        *,
+        codes,
+        y=None,
+        numbers=(0, 1),
+        decoded=None,
+        extent=None,
+        image_shape=None,
+    ):
         self.codes = codes
+        self.numbers = numbers
         self.y = y
         self.decoded = decoded
         self.extent = extent
@@ -110,29 +128,21 @@ class LatentDisplay:
         Raises
         ------
         ValueError
-            If the code has no two such numbers, or `image_shape` is not that of rows.
+            If the code has no two such numbers, `image_shape` is not that of rows, or
+            `y` has another length.
         """
         check_matplotlib_support(f"{cls.__name__}.from_estimator")
         check_is_fitted(estimator)
         codes = np.asarray(estimator.transform(X))
-        n_components, numbers = codes.shape[1], list(numbers)
-        if not (len({*numbers}) == 2 and {*numbers} <= {*range(n_components)}):
-            raise ValueError(
-                "numbers must be two different positions in a code of "
-                f"{n_components} numbers, got {tuple(numbers)}."
-            )
+        numbers = _checked(codes, y, numbers, n_points)
         decoded = extent = None
         if image_shape is not None:
-            ends = np.quantile(codes[:, numbers], [LEFT_OUT, 1 - LEFT_OUT], axis=0)
-            first, second = np.linspace(*ends, n_points, axis=1)
-            grid = np.tile(codes.mean(axis=0), (n_points**2, 1))
-            grid[:, numbers[0]] = np.tile(first, n_points)
-            grid[:, numbers[1]] = np.repeat(second, n_points)
+            grid, extent = _walk(codes, numbers, n_points)
             decoded = np.asarray(estimator.inverse_transform(grid))
-            extent = tuple(ends.T.ravel())
         display = cls(
             codes=codes[:, numbers],
             y=y,
+            numbers=tuple(numbers),
             decoded=decoded,
             extent=extent,
             image_shape=image_shape,
@@ -178,28 +188,30 @@ class LatentDisplay:
         if self.decoded is not None:
             self.decoded_ax_ = axes[1]
             self._plot_decoded(image_kwargs)
+        labels = [f"number {number + 1} of the code" for number in self.numbers]
         for ax in axes:
-            ax.set(xlabel="first number", ylabel="second number")
+            ax.set(xlabel=labels[0], ylabel=labels[1])
         return self
 
     def _plot_codes(self, scatter_kwargs):
         first, second = np.asarray(self.codes).T
-        style = {"s": 9, "alpha": 0.7, "linewidths": 0}
+        style: dict = {"s": 9, "alpha": 0.7, "linewidths": 0}
         self.colorbar_ = names = None
-        if self.y is not None:
+        given = styled("scatter", {}, scatter_kwargs)
+        coloured = {"c", "color", "facecolor"} & {*given}
+        if self.y is not None and not coloured:
             values = np.asarray(self.y)
             names, order = np.unique(values, return_inverse=True)
-            few = len(names) <= MOST_NAMES
             style |= {"c": order, "cmap": "tab10", "vmin": 0, "vmax": 9}
-            if not few:
-                style |= {"c": values, "cmap": "viridis", "vmin": None, "vmax": None}
+            if len(names) > MOST_NAMES:
+                numbers = values if values.dtype.kind in "iufb" else order
+                style |= {"c": numbers, "cmap": "viridis", "vmin": None, "vmax": None}
                 names = None
-        style = styled("scatter", style, scatter_kwargs)
-        self.scatter_ = self.ax_.scatter(first, second, **style)
+        self.scatter_ = self.ax_.scatter(first, second, **style | given)
         if names is not None:
             handles, _ = self.scatter_.legend_elements(num=list(range(len(names))))
             self.ax_.legend(handles, names, loc="upper right", fontsize="small")
-        elif self.y is not None:
+        elif self.y is not None and not coloured:
             self.colorbar_ = self.figure_.colorbar(self.scatter_, ax=self.ax_)
 
     def _plot_decoded(self, image_kwargs):
@@ -211,12 +223,42 @@ class LatentDisplay:
         # The first row of an image is at the top, that of the grid below.
         rows = images.reshape(n_points, n_points, *images.shape[1:])[::-1]
         mosaic = np.concatenate(np.concatenate(rows, axis=1), axis=1)
-        left, right, low, high = self.extent
+        left, right, low, high = self.extent or (0, n_points - 1) * 2
         half = (right - left) / (n_points - 1) / 2, (high - low) / (n_points - 1) / 2
         extent = left - half[0], right + half[0], low - half[1], high + half[1]
         style = {"cmap": "gray", "extent": extent, "aspect": "auto"}
         if mosaic.ndim == 3:
-            # Of colours matplotlib takes [0, 1] only.
-            mosaic = np.clip(mosaic / (mosaic.max() or 1), 0, 1)
+            mosaic = as_colours(mosaic, 0, mosaic.max())
         style = styled("image", style, image_kwargs)
         self.image_ = self.decoded_ax_.imshow(mosaic, **style)
+
+
+def _checked(codes, y, numbers, n_points):
+    """Return the two numbers of the code that are wanted, if all fits together."""
+    numbers, positions = list(numbers), {*range(codes.shape[1])}
+    whole = all(isinstance(n, Integral) and not isinstance(n, bool) for n in numbers)
+    if not (whole and len({*numbers}) == 2 and {*numbers} <= positions):
+        raise ValueError(
+            f"numbers must be two different positions in a code of {len(positions)} "
+            f"numbers, got {tuple(numbers)}."
+        )
+    if not isinstance(n_points, Integral) or n_points < 2:
+        raise ValueError(
+            f"n_points must be a whole number of at least 2, got {n_points!r}."
+        )
+    if y is not None and len(np.asarray(y)) != len(codes):
+        raise ValueError(
+            f"y must have a value for each of the {len(codes)} rows, got "
+            f"{len(np.asarray(y))}."
+        )
+    return numbers
+
+
+def _walk(codes, numbers, n_points):
+    """Return codes on a grid along two numbers, and where it ends."""
+    ends = np.quantile(codes[:, numbers], [LEFT_OUT, 1 - LEFT_OUT], axis=0)
+    first, second = np.linspace(ends[0], ends[1], n_points, axis=1)
+    grid = np.tile(codes.mean(axis=0), (n_points**2, 1))
+    grid[:, numbers[0]] = np.tile(first, n_points)
+    grid[:, numbers[1]] = np.repeat(second, n_points)
+    return grid, tuple(ends.T.ravel())

@@ -3,7 +3,9 @@
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
+from math import inf
 from numbers import Integral
+from operator import itemgetter
 
 import numpy as np
 from scipy.linalg import solve
@@ -32,7 +34,8 @@ class LatentPath(Stored):
         Those with marks of their own.
     scores, pca_scores : ndarray or None
         The deviance explained of rows set aside, with networks and with PCA of these
-        sizes; None if there are no such rows.
+        sizes; None if there are no such rows. (The networks' are a little too high, as
+        these rows have stopped the training and chosen outputs.)
     outputs : dict of int to ndarray or None
         What is added to the output's parameters where the code has this size: in
         training it is one for all sizes.
@@ -60,17 +63,18 @@ class LatentPath(Stored):
         width = fitted.choices.n_components
         sizes = np.array(marked_sizes(width))
         if aside is None:
-            return cls(width, sizes)
+            return cls(int(wanted) if isinstance(wanted, Integral) else width, sizes)
         scores: list[float] = []
         outputs: dict[int, np.ndarray | None] = {}
         for size in sizes:
-            plain = prefix(fitted, size)
-            candidates = {explained(plain, aside): None}
+            plain = cut(fitted, size)
+            candidates = [(explained(plain, aside), None)]
             if _has_least_squares(plain, training):
                 added = _least_squares(plain, training)
-                candidates[explained(_with_output(plain, added), aside)] = added
-            scores.append(max(candidates))
-            outputs[int(size)] = candidates[scores[-1]]
+                score = explained(_with_output(plain, added), aside)
+                candidates.append((score if np.isfinite(score) else -inf, added))
+            score, outputs[int(size)] = max(candidates, key=itemgetter(0))
+            scores.append(score)
         pca_scores = _pca_scores(fitted, sizes, training, aside)
         n_components = _chosen(wanted, sizes, np.array(scores), fitted.mean.size)
         return cls(n_components, sizes, np.array(scores), pca_scores, outputs)
@@ -81,11 +85,21 @@ class LatentPath(Stored):
         As many as chosen, or `size`.
         """
         size = size or self.n_components
-        plain, added = prefix(fitted, size), self.outputs.get(size)
+        plain, added = cut(fitted, size), self.outputs.get(size)
         return plain if added is None else _with_output(plain, added)
 
 
-def prefix(fitted, size):
+def with_path(fitted, wanted, training=None, aside=None):
+    """Return the plain fit of the size that is chosen, with the whole in it.
+
+    The parameters are those of `LatentPath.of`.
+    """
+    path = LatentPath.of(fitted, wanted, training, aside)
+    whole = replace(fitted, path=path)
+    return replace(path.prefix(whole), path=path, whole=whole)
+
+
+def cut(fitted, size):
     """Return the fit of a plain network for the first `size` numbers of ordered codes.
 
     The size's mark becomes a part of biases.
@@ -149,9 +163,9 @@ def _least_squares(fitted, rows):
         parts += [codes] if decoder.path is not None else []
         regressors = np.hstack([*parts, np.ones((len(X), 1), X.dtype)])
         residual = model.targets(X) - regressors @ parameters
+        regressors = regressors.astype(np.float64, copy=False)
         weighted = regressors if weights is None else weights * regressors
-        sums = regressors.T @ weighted, weighted.T @ residual
-        return [np.asarray(array, dtype=np.float64) for array in sums]
+        return [regressors.T @ weighted, weighted.T @ residual]
 
     length = block_length(model.row_bytes)
     squares, products_with_residual = rows.sum_blocks(products, length)

@@ -23,7 +23,7 @@ class LatentPathDisplay:
         The same for PCA; where it is NaN nothing is drawn.
 
     chosen : int or None, default=None
-        Which of the sizes was chosen.
+        Which of the sizes was chosen, if it is one of them.
 
     name : str or None, default=None
         What was fitted, for the legend.
@@ -115,7 +115,7 @@ class LatentPathDisplay:
             style = {"marker": "o", "label": "PCA", "color": "0.6", "zorder": 1}
             style = styled("line", style, pca_line_kwargs)
             (self.pca_line_,) = ax.plot(sizes, pca, **style)
-        if self.chosen is not None:
+        if self.chosen in sizes:
             style = {"marker": "o", "markersize": 13, "markerfacecolor": "none"}
             style |= {"color": self.line_.get_color(), "linestyle": "none"}
             style["label"] = f"chosen: {self.chosen}"

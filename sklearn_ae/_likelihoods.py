@@ -7,19 +7,35 @@ import numpy as np
 from scipy.special import gammaln
 
 from ._losses import BinaryCrossEntropy, Loss, Poisson
+from ._statistics import LEAST_VARIANCE
 from ._stored import Stored
 
-# In units of scaled targets. What does not vary, or follows from other columns, would
-# have none, and an infinite density.
-LEAST_VARIANCE = 1e-5
 
+class Likelihood(Stored, Loss):
+    """A loss that is minus the logarithm of a density, in nats, but for a constant.
 
-class Likelihood(Stored):
-    """What a density has besides a loss."""
+    Attributes
+    ----------
+    variance : ndarray or None, default=None
+        That of cells, if it is learnt.
+    """
+
+    variance: Any = None
+
+    @classmethod
+    def of(cls, n_features, scaling):
+        """Return the one for so many features, given the parameter `scaling`."""
+        return cls()
 
     def left_out(self, target):
         """Return what the loss of each cell leaves out: a function of the target."""
         return 0.0
+
+    def log_density(self, target, raw):
+        """Return that of each row, of targets, in float64: large counts cancel."""
+        target, raw = target.astype(np.float64), raw.astype(np.float64)
+        cells = self.cells(target, raw) + self.left_out(target)
+        return -cells.sum(axis=1)
 
     def draw(self, raw, rng):
         """Return targets drawn around raw outputs, in their dtype."""
@@ -27,7 +43,7 @@ class Likelihood(Stored):
 
 
 @dataclass(repr=False, eq=False)
-class Normal(Likelihood, Loss):
+class Normal(Likelihood):
     r"""Minus the log-density of independent normal cells, in nats.
 
     .. math::
@@ -55,11 +71,15 @@ class Normal(Likelihood, Loss):
     n_parameters: int = 1
     logarithms: Any = 0.0
 
+    @classmethod
+    def of(cls, n_features, scaling):
+        return cls(n_features if scaling in ("auto", "per_feature") else 1)
+
     def at(self, parameters):
         return Normal(self.n_parameters, parameters.astype(np.float64))
 
     def start(self, variance):
-        return np.log(max(variance, LEAST_VARIANCE))
+        return np.log(np.maximum(variance - LEAST_VARIANCE, LEAST_VARIANCE))
 
     @property
     def variance(self):
@@ -128,11 +148,11 @@ class PoissonCounts(Likelihood, Poisson):
         return gammaln(target + 1)
 
     def draw(self, raw, rng):
-        return rng.poisson(np.exp(np.minimum(raw, 40))).astype(raw.dtype)
+        return rng.poisson(np.exp(np.minimum(raw, 43))).astype(raw.dtype)
 
 
 # By the name of the loss that they are, up to a constant and a factor.
-LIKELIHOODS: dict[str, type[Loss]] = {
+LIKELIHOODS: dict[str, type[Likelihood]] = {
     "squared_error": Normal,
     "binary_cross_entropy": Bernoulli,
     "poisson": PoissonCounts,

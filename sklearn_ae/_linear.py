@@ -12,6 +12,9 @@ LARGE = 1000
 # Passes over the rows that it then takes.
 PASSES = 6
 
+# The least noise that a likelihood starts with, as a variance of scaled data.
+LEAST_NOISE = 0.01
+
 # Directions that are followed beside those that are wanted, so that these get accurate.
 OVERSAMPLING = 10
 
@@ -30,20 +33,26 @@ class PrincipalAxes:
     directions : ndarray of shape (n_directions, n_features)
         Orthonormal rows, with the signs that PCA gives them.
 
-    total_variance : float
-        Of all directions, also of those that have not been looked for.
+    of_features : ndarray of shape (n_features,)
+        Variances of the features.
     """
 
     mean: np.ndarray
     variances: np.ndarray
     directions: np.ndarray
-    total_variance: float
+    of_features: np.ndarray
 
-    def rest(self, n_components):
-        """Return the variance along each direction behind some, on average."""
-        n_others = len(self.mean) - n_components
-        left = self.total_variance - self.variances[:n_components].sum()
-        return max(float(left), 0.0) / n_others if n_others > 0 else 0.0
+    def noise(self, n_components, alike):
+        """Return the variance of each feature that directions leave, as of noise.
+
+        With `alike` that along each other direction, the same for all features.
+        """
+        directions = self.directions[:n_components]
+        left = self.of_features - self.variances[:n_components] @ directions**2
+        if alike:
+            n_others = len(self.mean) - n_components
+            left = np.full_like(left, left.sum() / n_others if n_others else 0.0)
+        return np.maximum(left, 0)
 
     def n_for_variance(self, fraction):
         """Return how many directions it takes to explain a fraction of the variance."""
@@ -70,20 +79,22 @@ def principal_axes(rows, scaling, n_wanted=None):
 
     smaller = min(len(rows), rows.n_features)
     if n_wanted and smaller > max(LARGE, 2 * PASSES * (n_wanted + OVERSAMPLING)):
-        variances, directions, total = _leading_directions(rows, centred, n_wanted)
+        results = _leading_directions(rows, centred, n_wanted)
+        variances, directions, squares = results
     elif smaller == rows.n_features:
-        variances, directions = eigh(_scatter(rows, centred), overwrite_a=True)
+        scatter = _scatter(rows, centred)
+        squares = np.diag(scatter).copy()
+        variances, directions = eigh(scatter, overwrite_a=True)
         variances, directions = variances[::-1], directions.T[::-1]
     else:
         whole = rows.apply(centred, len(rows))
+        squares = np.einsum("ij,ij->j", whole, whole)
         _, lengths, directions = svd(whole, full_matrices=False, overwrite_a=True)
         variances = lengths**2
-    if len(variances) == smaller:
-        total = variances.sum()
     _, directions = svd_flip(None, directions, u_based_decision=False)
     weight_sum = rows.cell_weight_sum() / rows.n_features
     variances = np.maximum(variances, 0) / weight_sum
-    return PrincipalAxes(mean, variances, directions, float(total / weight_sum))
+    return PrincipalAxes(mean, variances, directions, squares / weight_sum)
 
 
 def _scatter(rows, function):
@@ -97,24 +108,24 @@ def _scatter(rows, function):
 
 
 def _leading_directions(rows, centred, n_wanted):
-    """Return variances, directions and all variance, from a few passes over blocks.
+    """Return variances, directions, and squares of columns, from a few passes.
 
     Each pass multiplies a random basis by the scatter matrix, which is never made.
     """
 
     def multiplied(rows):
         block = centred(rows)
-        return [block.T @ (block @ basis), float(np.vdot(block, block))]
+        return [block.T @ (block @ basis), np.einsum("ij,ij->j", block, block)]
 
     rng = np.random.RandomState(0)
     basis = rng.normal(size=(rows.n_features, n_wanted + OVERSAMPLING))
     for _ in range(PASSES):
-        basis, total = rows.sum_blocks(multiplied)
+        basis, squares = rows.sum_blocks(multiplied)
         basis, _ = qr(basis, mode="economic", overwrite_a=True)
     projected = _scatter(rows, lambda rows: centred(rows) @ basis)
     variances, rotation = eigh(projected)
     leading = slice(-1, -n_wanted - 1, -1)
-    return variances[leading], (basis @ rotation[:, leading]).T, total
+    return variances[leading], (basis @ rotation[:, leading]).T, squares
 
 
 def write_linear_solution(network, theta, axes, alpha):
@@ -157,7 +168,7 @@ def write_linear_solution(network, theta, axes, alpha):
 
 
 def write_linear_start(model, theta, axes):
-    """Make a network with a linear path start as PCA.
+    """Make a network with a linear path, or without hidden layers, start as PCA.
 
     The linear path projects on the principal directions and back; the layers beside it
     end in zeros, so that they add nothing before the first step. (Tied weights are
@@ -176,16 +187,22 @@ def write_linear_start(model, theta, axes):
     """
     network = model.network
     encoder, decoder = network.views(theta)
-    (*_, code, into_code), (*_, output, out_of_code) = encoder, decoder
+    # With hidden layers the maps are beside them.
+    last = -1 if network.decoder.path is None else -2
+    code, into_code, output, out_of_code = (
+        views[i] for views in (encoder, decoder) for i in (last, -1)
+    )
     # The encoder may return more than codes, such as variances; the decoder may get
     # more, such as their size.
     n_components = network.n_components
     (output if network.tied else code)[0].fill(0)
     directions = axes.directions[:n_components]
-    rank, rest = len(directions), axes.rest(n_components)
-    variances = axes.variances[:rank]
-    into, out_of, besides = model.code.linear_factors(variances, rest)
-    _write_projection(into_code, code[1], into[:, None] * directions, axes.mean)
+    rank, alike = len(directions), network.n_of_loss <= 1
+    # Where nothing is left, noise may come down from here in training.
+    noise = np.maximum(axes.noise(n_components, alike), LEAST_NOISE)
+    maps = model.code.linear_maps(directions, axes.variances[:rank], noise)
+    into, out_of, besides = maps
+    _write_projection(into_code, code[1], into, axes.mean)
     if besides is not None:
         code[1][n_components:][:rank] = besides
     if network.tied:
@@ -196,10 +213,9 @@ def write_linear_start(model, theta, axes):
     if model.units.targets_are_inputs:
         output[0].fill(0)
         out_of_code[0][rank:] = 0
-        out_of_code[0][:rank] = out_of[:, None] * directions
+        out_of_code[0][:rank] = out_of
         output[1][:] = axes.mean
-        if network.n_more:
-            network.more(theta)[:] = model.loss.start(rest)
+        network.of_loss(theta)[:] = model.loss.start(noise[: network.n_of_loss])
 
 
 def _write_projection(parameters, bias, directions, mean):

@@ -51,11 +51,6 @@ class Loss(Option):
         no other output activation is possible: the loss takes what comes before it, and
         has to define `predict`, which applies it. It may have any name.
 
-    n_parameters : int, default=0
-        Numbers that are learnt along with the network, such as a variance. If there are
-        any, `at` returns the loss for some values of them, and `value_and_gradient` the
-        gradient by them as well, as a third result.
-
     Examples
     --------
     >>> import numpy as np
@@ -95,11 +90,17 @@ class Loss(Option):
     shift_invariant: ClassVar[bool] = False
     degree: ClassVar[int | None] = None
     output_activation: ClassVar[str] = "identity"
-    n_parameters: ClassVar[int] = 0
+    # Of a likelihood, numbers that are learnt along with the network. If there are any,
+    # `value_and_gradient` has the gradient by them as a third result.
+    n_parameters: int = 0
 
     def at(self, parameters):
         """Return the loss for some values of the parameters that are learnt."""
         return self
+
+    def start(self, variance):
+        """Return what these are where what is left of features has some variances."""
+        return np.zeros(self.n_parameters)
 
     def elementwise(self, target, raw):
         """Return the loss of each cell, an array of the shape of `raw`."""

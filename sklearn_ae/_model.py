@@ -70,7 +70,13 @@ class Model:
         """Whether a linear path makes the network PCA before training."""
         linear_code = self.network.encoder.activations[-1].name == "identity"
         linear = linear_code and self.units.targets_are_inputs
-        return linear and self.network.decoder.path is not None
+        return linear and self.starts_linear
+
+    @property
+    def starts_linear(self):
+        """Whether there are maps that start as PCA's, beside hidden layers or alone."""
+        alone = len(self.network.decoder.layers) == 1 and self.code != Code()
+        return alone or self.network.decoder.path is not None
 
     @property
     def n_features(self):
@@ -83,14 +89,18 @@ class Model:
         cells = 2 * self.n_features + encoder + decoder
         return cells * self.units.inputs.location.itemsize
 
+    def encoded(self, views, X):
+        """Return what the encoder makes of rows: codes, or what codes are made of."""
+        inputs = _clipped(self.units.inputs.apply(X))
+        return self.network.encoder.forward(views[0], inputs)
+
     def encode(self, views, X):
         """Return the codes of rows, of shape (n_rows, n_components)."""
-        inputs = clipped(self.units.inputs.apply(X))
-        return self.code.center(self.network.encoder.forward(views[0], inputs))
+        return self.code.center(self.encoded(views, X))
 
     def decode(self, views, codes):
         """Map codes back to rows."""
-        raw = self._raw_of_codes(views, codes)
+        raw = self.raw_of_codes(views, codes)
         return self.units.targets.invert(self.loss.predict(raw))
 
     def reconstruct(self, views, X):
@@ -99,7 +109,7 @@ class Model:
 
     def raw(self, views, X):
         """Return the network's raw output for rows."""
-        return self._raw_of_codes(views, self.encode(views, X))
+        return self.raw_of_codes(views, self.encode(views, X))
 
     def cell_weights(self, rows):
         """Return what each cell of some `Rows` counts, or None if all do alike."""
@@ -175,8 +185,9 @@ class Model:
         """Return what raw outputs are compared with: read-only, as it may be X."""
         return read_only(self.units.targets.apply(X))
 
-    def _raw_of_codes(self, views, codes):
-        return self.network.decoder.forward(views[1], clipped(codes))
+    def raw_of_codes(self, views, codes):
+        """Return the network's raw output for codes."""
+        return self.network.decoder.forward(views[1], _clipped(codes))
 
 
 def check_loss(loss, targets):
@@ -192,7 +203,7 @@ def check_loss(loss, targets):
             )
 
 
-def clipped(x):
+def _clipped(x):
     """Return x cut off where its square overflows, lest far rows become NaN."""
     limit = _largest_to_square(x.dtype)
     return x.clip(-limit, limit)

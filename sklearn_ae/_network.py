@@ -185,7 +185,7 @@ class Network:
     """An encoder and a decoder.
 
     The parameters are one flat array `theta`: all weights, map by map, then all biases,
-    then what belongs to no layer. Weights come first so that a penalty on them is a
+    then what the loss learns. Weights come first so that a penalty on them is a
     penalty on one slice. The network is immutable and holds no numbers, so that any
     number of threads may use it.
 
@@ -193,19 +193,19 @@ class Network:
     ----------
     encoder, decoder : Stack
         From rows to codes, and back.
+    n_components : int
+        Numbers of a code: the encoder may return more, and the decoder get more.
     tied : bool, default=False
         Whether each map of the decoder has the weights of the one of the encoder that
         it mirrors, as its adjoint; biases are its own.
-    n_more : int, default=0
+    n_of_loss : int, default=0
 
     Attributes
     ----------
     n_weights, n_parameters : int
         Weights, and length of `theta`.
-    n_more : int
-        Parameters that are in `theta` but belong to no layer.
-    n_components : int
-        Numbers of the code: the encoder may return more, and the decoder get more.
+    n_of_loss : int
+        Parameters of the loss, which are the last in `theta`.
     n_multiplications : int
         What one row takes: shared weights count twice.
     n_gradients : int
@@ -213,21 +213,19 @@ class Network:
         shared weights do in the decoder.
     """
 
-    def __init__(self, encoder, decoder, tied=False, n_more=0):
+    def __init__(self, encoder, decoder, n_components, tied=False, n_of_loss=0):
         self.encoder, self.decoder, self.tied = encoder, decoder, tied
-        self.n_more = n_more
+        self.n_components, self.n_of_loss = n_components, n_of_loss
         self.maps = maps = (*encoder.maps, *decoder.maps)
         weights = [layer.weight_shapes for layer in maps]
         biases = [layer.bias_shapes for layer in maps]
-        ends = encoder.layers[-1].n_outputs, decoder.layers[0].n_inputs
-        self.n_components = min(ends)
         sizes = [sum(map(prod, shapes)) for shapes in weights]
         self.n_multiplications, self.largest_layer = sum(sizes), max(sizes)
         # Where each map's arrays lie, worked out once for all.
         n_own = len(encoder.maps) if tied else len(maps)
         self._weights, self.n_weights = _laid_out(weights[:n_own])
         self._biases, n_of_layers = _laid_out(biases, self.n_weights)
-        self.n_parameters = n_of_layers + n_more
+        self.n_parameters = n_of_layers + n_of_loss
         shared = _laid_out(weights[n_own:], self.n_parameters)
         self._shared, self.n_gradients = shared
         # Which map of the encoder each of the decoder mirrors, if they share weights.
@@ -245,7 +243,7 @@ class Network:
         encoder_width=None,
         decoder_width=None,
         tied=False,
-        n_more=0,
+        n_of_loss=0,
     ):
         """Layers down to the code, and the same back up.
 
@@ -253,7 +251,7 @@ class Network:
         those of hidden layers, code and output. With `linear_path`, code and output
         also see what their half started from. `encoder_width` and `decoder_width` are
         what the encoder returns and what the decoder gets, if that is not the code
-        itself. `tied` and `n_more` are as in the class.
+        itself. `tied` and `n_of_loss` are as in the class.
         """
         hidden: list = []
         width = n_features
@@ -275,7 +273,8 @@ class Network:
             return Stack(tuple(layers), functions, path if has_path else None)
 
         encoder = stack([*hidden, code], ends[0], n_features)
-        return cls(encoder, stack(back, ends[1], n_decoded), tied, n_more)
+        decoder = stack(back, ends[1], n_decoded)
+        return cls(encoder, decoder, n_components, tied, n_of_loss)
 
     @property
     def stacks(self):
@@ -293,9 +292,9 @@ class Network:
         weights += [self.maps[i].adjoint(weights[i]) for i in self._mirrored]
         return self._by_stack(weights, theta)
 
-    def more(self, theta):
-        """Return the parameters that belong to no layer, a view."""
-        return theta[self.n_parameters - self.n_more : self.n_parameters]
+    def of_loss(self, theta):
+        """Return the parameters of the loss, a view."""
+        return theta[self.n_parameters - self.n_of_loss : self.n_parameters]
 
     def gradient_views(self, memory):
         """Return where a backward pass writes, as `views`, but nothing is shared.

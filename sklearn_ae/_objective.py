@@ -44,8 +44,8 @@ class Workspace:
     codes, delta_codes : ndarray of shape (n_rows, decoder_width)
         Codes, if they are not what the encoder returns, and the gradient by them; that
         by the encoder's output, where they are one.
-    by_more : ndarray of shape (n_more,)
-        The gradient by parameters that belong to no layer: a view of the next.
+    by_loss : ndarray of shape (n_of_loss,)
+        The gradient by the parameters of the loss: a view of the next.
     gradient : ndarray of shape (n_parameters,)
         Once both halves have written into its memory.
     """
@@ -61,7 +61,7 @@ class Workspace:
         self.read_only_targets = read_only(self.targets)
         self._gradient_memory = np.empty(network.n_gradients, dtype)
         self.gradient = self._gradient_memory[: network.n_parameters]
-        self.by_more = network.more(self.gradient)
+        self.by_loss = network.of_loss(self.gradient)
         encoder = network.encoder.trace(n_rows, dtype, backward=True)
         self.traces = encoder, network.decoder.trace(n_rows, dtype, backward=True)
         delta = encoder.deltas[-1]
@@ -127,7 +127,8 @@ class Objective:
     over rows i with weights s and d features j, where t is the scaled target, r the raw
     output, c what the code h costs, if anything, w the weights among the parameters
     :math:`\theta`, and :math:`\bar q_k` the mean statistic of the codes that the k-th
-    penalty on them is a function of. The loss may have parameters of its own there.
+    penalty on them is a function of. A likelihood has parameters of its own in
+    :math:`\theta`, such as a variance.
     Times ``model.units.of_loss`` it is in the units of the data. The penalties'
     strength does not depend on the number of rows, on their weights' sum or on the
     scale of the data.
@@ -212,7 +213,7 @@ class Objective:
         forward, encoder_backward = workspace.calls(0, theta, inputs)
         run(forward)
         encoded = encoder.outputs[-1][1]
-        loss_function = model.loss.at(model.network.more(theta))
+        loss_function = model.loss.at(model.network.of_loss(theta))
         codes, costs = code.forward(encoded, drawn, workspace.codes)
         cost = penalty = 0.0
         if costs is not None:
@@ -229,9 +230,9 @@ class Objective:
             # The loss may write into `raw`, whose values the layer's derivative needs.
             raw = raw.copy()
         results = loss_function.value_and_gradient(targets, raw, cell_weights)
-        loss, delta, *by_more = results
-        if by_more:
-            workspace.by_more[:] = factor * by_more[0]
+        loss, delta, *by_loss = results
+        if by_loss:
+            workspace.by_loss[:] = factor * by_loss[0]
         np.multiply(delta, factor, decoder.deltas[-1])
         run(decoder_backward)
         delta, loss = encoder.deltas[-1], factor * (loss + cost)
@@ -365,7 +366,10 @@ class Objective:
         drawn = None
         if code.draws:
             tiles = self.draws.tiles(CODES, len(X), start, step)
-            drawn = np.vstack([code.draw(len(X[where]), rng) for where, rng in tiles])
+            n_components = self.model.network.n_components
+            drawn = np.vstack(
+                [code.draw((len(X[where]), n_components), rng) for where, rng in tiles]
+            )
         weights = None if cell_weights is None else rows.weights()
         own = targets is workspace.targets
         targets = workspace.read_only_targets if own else read_only(targets)

@@ -23,38 +23,30 @@ class Ordered(Stored, Code):
     Nested dropout (Rippel, Gelbart & Adams 2014, "Learning ordered representations with
     nested dropout", section 3). What is cut off is 0, and the decoder is told the size:
     behind the code it gets numbers that mark it, which is a bias of each size's own.
-
-    Parameters
-    ----------
-    n_components : int, default=1
-        Size of the whole code; `of_size` fills it in.
     """
 
-    n_components: int = 1
-
-    draws = needs_fresh_draws = keeps_pca = True
-
-    def of_size(self, n_components):
-        return Ordered(n_components)
+    draws = needs_fresh_draws = keeps_pca = nested = True
+    may_be_wider = False
 
     def decoder_width(self, n_components):
         return n_components + len(marked_sizes(n_components))
 
-    def draw(self, n_rows, rng):
+    def draw(self, shape, rng):
+        n_rows, n_components = shape
         # One from each of n_rows equal parts of the distribution: as many of each size
         # as there should be.
         where = (rng.permutation(n_rows) + rng.random(n_rows)) / n_rows
-        sizes = 1 + np.searchsorted(_shares(self.n_components), where)
-        return np.minimum(sizes, self.n_components)[:, None]
+        sizes = 1 + np.searchsorted(_shares(n_components), where)
+        return np.minimum(sizes, n_components)[:, None]
 
     def forward(self, encoded, drawn, out):
-        width = self.n_components
+        width = encoded.shape[1]
         np.multiply(encoded, _kept(drawn, width), out=out[:, :width])
         out[:, width:] = markers(width)[drawn[:, 0] - 1]
         return out, None
 
     def backward(self, encoded, delta, drawn, share, out):
-        width = self.n_components
+        width = encoded.shape[1]
         np.multiply(delta[:, :width], _kept(drawn, width), out=out)
 
 

@@ -121,7 +121,11 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
     validation_fraction : float in (0, 1), default=0.1
         Fraction of the rows to set aside.
 
-    hidden_layer_sizes, linear_path, tied_weights, code_activation, \
+    hidden_layer_sizes : "auto", int or sequence of int or Layer, default=(64, 64)
+        See :class:`AutoencoderTransformer`. "auto" needs ``early_stopping=True``, as
+        rows set aside for the threshold choose nothing.
+
+    linear_path, tied_weights, code_activation, \
 output_activation, loss, feature_weight, code_penalty, l1_ratio, solver, batch_size, \
 learning_rate, learning_rate_init, tol, n_iter_no_change, warm_start, shuffle, \
 random_state, verbose :
@@ -289,7 +293,7 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
         rows = self._check_rows(X, for_loss=True)
         # Distances are many products of few rows each, whatever the network takes.
         sharing = Sharing.NOTHING if isinstance(self._score, CombinedScore) else None
-        return self._by_blocks(partial(function, self._applied.model), rows, sharing)
+        return self._by_blocks(partial(function, self._fitted.model), rows, sharing)
 
     def _validate_params(self):
         super()._validate_params()
@@ -310,7 +314,7 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
 
     def _judge(self, rows, training, aside, rng):
         """Fit the distances of a score, and what tells outliers from inliers."""
-        model, views = self._applied.model, self._applied.views
+        model, views = self._fitted.model, self._fitted.views
         of_parts, score, calibration = self._part_weights(), LossScore(), None
         if of_parts is not None:
             score = CombinedScore.fit(of_parts, model, views, training, rng)

@@ -89,3 +89,8 @@ def as_images(rows, image_shape):
 def flat(images):
     """Return images of all rows one after the other."""
     return images.reshape(-1, *images.shape[2:])
+
+
+def as_colours(images, least, greatest):
+    """Return images with colours in [0, 1]: matplotlib takes no others."""
+    return np.clip((images - least) / ((greatest - least) or 1), 0, 1)

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ._compat import check_matplotlib_support
-from ._plotting import IMAGE, as_images, flat, grid, stacked, styled
+from ._plotting import IMAGE, as_colours, as_images, flat, grid, stacked, styled
 
 # Inches that a profile takes.
 PROFILE = 2.6, 1.8
@@ -161,9 +161,7 @@ class ReconstructionDisplay:
         ends = {"vmin": images[0].min(), "vmax": images[0].max()}
         style = styled("image", {"cmap": "gray"} | ends, image_kwargs)
         if images.ndim == 5:
-            # Of colours matplotlib takes [0, 1] only.
-            span = (ends["vmax"] - ends["vmin"]) or 1
-            images = np.clip((images - ends["vmin"]) / span, 0, 1)
+            images = as_colours(images, ends["vmin"], ends["vmax"])
         drawn = [
             ax.imshow(image, **style)
             for ax, image in zip(self.axes_.flat, flat(images), strict=True)

@@ -152,6 +152,11 @@ class Units:
         """Whether the network has to reproduce exactly what it is given."""
         return self.targets is self.inputs
 
+    def log_volume(self):
+        """Return the log of a unit volume of targets, in the user's units."""
+        scale = np.broadcast_to(self.targets.scale, self.targets.location.shape)
+        return float(np.log(scale.astype(np.float64)).sum())
+
     def of_scaled_rows(self):
         """Return the units for rows that are scaled already."""
         zero = np.zeros_like(self.inputs.location)

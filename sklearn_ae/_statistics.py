@@ -12,6 +12,10 @@ MAX_ROWS = 10_000
 # Cells that are looked at together.
 CHUNK_CELLS = 1_000_000
 
+# The least variance of a likelihood, in units of scaled data: what does not vary, or
+# follows from other columns, would have none, and an infinite density.
+LEAST_VARIANCE = 1e-5
+
 # What counts as a difference, in standard deviations: more than rounding.
 DIFFERENCE = 1e-4
 

@@ -144,6 +144,9 @@ class Solution:
     n_iter : int
     history, validation_history : list of float
         Values after each iteration.
+    best : float, default=inf
+        What was best by: the value of the parameters found, on rows set aside if there
+        are any.
     """
 
     theta: np.ndarray
@@ -151,6 +154,7 @@ class Solution:
     n_iter: int
     history: list
     validation_history: list
+    best: float = inf
 
 
 @dataclass
@@ -201,7 +205,8 @@ class Tracker:
 
     def solution(self, outcome):
         curves = self.history, self.validation_history
-        return Solution(self.best_theta, outcome, len(self.history), *curves)
+        n_iter = len(self.history)
+        return Solution(self.best_theta, outcome, n_iter, *curves, self.best)
 
     def _score(self, theta, value):
         if self.rule.validate is None:

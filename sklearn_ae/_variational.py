@@ -2,7 +2,6 @@
 
 import warnings
 from dataclasses import KW_ONLY, dataclass
-from functools import partial
 from numbers import Integral
 from typing import Any
 
@@ -14,16 +13,22 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseAutoencoder
 from ._choices import one_of
-from ._gaussian import Gaussian, divergence
-from ._input import check_weights
-from ._likelihoods import LIKELIHOODS, Normal
-from ._model import clipped
+from ._gaussian import Gaussian
+from ._likelihoods import LIKELIHOODS
 from ._options import AT_LEAST_1, NOT_NEGATIVE, parameter
 from ._rows import Rows, block_length
 
 # Variance of the posterior mean from which a number of the code says something of a
 # row (Burda, Grosse & Salakhutdinov 2016, section 5.2).
 ACTIVE = 0.01
+
+# Parameters of which only the default is possible.
+FIXED: dict[str, Any] = {
+    "tied_weights": False,
+    "code_activation": "identity",
+    "output_activation": "auto",
+    "feature_weight": None,
+}
 
 # Rows that `elbo_` and `active_units_` are taken from, at most: after a fit, and after
 # each call of `partial_fit`.
@@ -48,14 +53,17 @@ class VariationalAutoencoder(BaseAutoencoder):
     they tell rows apart. What is minimised is minus the right-hand side, divided by the
     number of features.
 
-    With linear layers this is probabilistic PCA, whose log-density is
-    :meth:`sklearn.decomposition.PCA.score`; by default training starts from there.
+    With linear layers and one variance for all this is probabilistic PCA, whose
+    log-density is :meth:`sklearn.decomposition.PCA.score`; by default training starts
+    from there. On a few hundred rows it may also end near there, and other densities,
+    such as :class:`sklearn.mixture.GaussianMixture`, be better.
 
     Parameters
     ----------
     n_components : int, float or "auto", default="auto"
-        Size of the code; see :class:`AutoencoderTransformer`. Numbers that are not
-        needed fall silent (see `active_units_`), so it may be generous.
+        Size of the code; see :class:`AutoencoderTransformer`. "auto" is a quarter of
+        the number of features, up to 128. Numbers that are not needed cost little:
+        they may fall silent (see `active_units_`).
 
     beta : float, default=1.0
         Weight of the divergence. Below 1 codes say more of rows, and rows drawn are
@@ -71,16 +79,22 @@ class VariationalAutoencoder(BaseAutoencoder):
 default="squared_error"
         The distribution of a row given its code, of which all cells are independent:
 
-        - "squared_error": normal. The variance is learnt: one for all features, as in
-          probabilistic PCA, or with ``scaling="per_feature"`` one for each, as in
-          :class:`~sklearn.decomposition.FactorAnalysis`;
+        - "squared_error": normal. The variance is learnt: one for each feature, as in
+          :class:`~sklearn.decomposition.FactorAnalysis`, or with ``scaling="global"``
+          (or None) one for all, as in probabilistic PCA;
         - "binary_cross_entropy": 0 or 1. For values between (such as grey pixels) the
           cross-entropy is trained on, but is the logarithm of no density: draw zeros
           and ones from them first, and compare no figures across ways of doing so;
-        - "poisson": counts.
+        - "poisson": counts, without an upper limit.
+
+    scaling : {"auto", "global", "per_feature"} or None, default="auto"
+        What columns are divided by: see :class:`AutoencoderTransformer`, and for "auto"
+        :class:`AutoencoderOutlierDetector`: columns of different units count alike.
+        With "auto" and "per_feature" each has a noise variance of its own; "global" is
+        for columns that are alike, such as pixels.
 
     hidden_layer_sizes, activation, linear_path, noise, code_penalty, alpha, l1_ratio, \
-scaling, solver, batch_size, learning_rate, learning_rate_init, max_iter, tol, \
+solver, batch_size, learning_rate, learning_rate_init, max_iter, tol, \
 early_stopping, validation_fraction, n_iter_no_change, warm_start, shuffle, \
 random_state, verbose :
         See :class:`AutoencoderTransformer`. Codes are drawn anew in each epoch, so
@@ -140,26 +154,41 @@ n_iter_ :
     beta: float = parameter(1.0, NOT_NEGATIVE)
     n_draws: int = parameter(10, AT_LEAST_1)
     loss: str = parameter("squared_error", one_of(*LIKELIHOODS))
+    scaling: str | None = parameter(
+        "auto", one_of("auto", "global", "per_feature"), None
+    )
 
     @property
     def _code(self):
         return Gaussian(self.beta)
 
     def _loss_for(self, n_features):
-        if self.loss == "squared_error" and self.scaling == "per_feature":
-            return Normal(n_features)
-        return LIKELIHOODS[self.loss]()
+        return LIKELIHOODS[self.loss].of(n_features, self.scaling)
+
+    def _validate_params(self):
+        super()._validate_params()
+        for name, default in FIXED.items():
+            if not np.array_equal(getattr(self, name), default):
+                raise ValueError(
+                    f"{name} must be {default!r} in a VariationalAutoencoder, got "
+                    f"{getattr(self, name)!r}."
+                )
+        if self.solver == "svd":
+            raise ValueError(
+                "solver must be 'adam', 'sgd' or 'auto' where codes are drawn, got "
+                "solver='svd'."
+            )
 
     @property
     def noise_variance_(self) -> float | np.ndarray:
         """Variance of a cell given the code, in the units of X squared."""
         check_is_fitted(self)
-        likelihood = self._likelihood
-        if not hasattr(likelihood, "variance"):
+        likelihood, units = self._fitted.model.loss, self._fitted.model.units
+        if likelihood.variance is None:
             raise AttributeError(
                 f"noise_variance_ is of loss='squared_error', got loss={self.loss!r}."
             )
-        variance = likelihood.variance * self.scale_.astype(np.float64) ** 2
+        variance = likelihood.variance * units.targets.scale.astype(np.float64) ** 2
         return variance if self.scale_.ndim else float(variance[0])
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
@@ -170,9 +199,11 @@ n_iter_ :
 
         with K = `n_draws` codes from q (Burda, Grosse & Salakhutdinov 2016,
         "Importance weighted autoencoders", eq. 8). On average over draws it is at most
-        the log-density and rises with K; with K = 1 it is the bound of training. The
-        draws that codes are made of are the same for every row and in every call, so a
-        row has the same score whatever it comes with.
+        the log-density and rises with K; with K = 1 it is the bound of training for
+        `beta` 1. The draws that codes are made of are the same for every row and in
+        every call, so a row has the same score whatever it comes with. (So a mean over
+        rows, as in `score`, has the error of K draws, and not of K times as many as
+        there are rows: 0.3 nats for digits and 10 draws.)
 
         Parameters
         ----------
@@ -187,9 +218,8 @@ n_iter_ :
             number of features, if these are not counts or zeros and ones.
         """
         rows = self._check_rows(X, for_loss=True)
-        rng = np.random.default_rng(0)
-        draws = rng.standard_normal((self.n_draws, self.n_components_))
-        return self._by_blocks(partial(self._log_density_bound, draws), rows)
+        self._validate_params()
+        return self._by_blocks(self._log_density_bound, rows)
 
     def score(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -212,9 +242,9 @@ n_iter_ :
         score : float
             In nats per row.
         """
-        scores = self.score_samples(X)
-        weights = check_weights(scores, sample_weight, scores.dtype)
-        return float(np.average(scores, weights=weights))
+        rows = self._check_rows(X, sample_weight, for_loss=True)
+        scores = self._by_blocks(self._log_density_bound, rows)
+        return float(np.average(scores, weights=rows.weights()))
 
     def sample(
         self,
@@ -244,7 +274,8 @@ n_iter_ :
             :meth:`sklearn.mixture.GaussianMixture.sample` returns components.
         """
         check_is_fitted(self)
-        if not isinstance(n_samples, Integral) or n_samples < 1:
+        whole = isinstance(n_samples, Integral) and not isinstance(n_samples, bool)
+        if not whole or n_samples < 1:
             raise ValueError(
                 f"n_samples must be a whole number of at least 1, got {n_samples!r}."
             )
@@ -256,80 +287,62 @@ n_iter_ :
 
         def drawn(views, rows):
             model = self._fitted.model
-            raw = model.network.decoder.forward(views[1], rows.array())
-            return model.units.targets.invert(self._likelihood.draw(raw, rng))
+            raw = model.raw_of_codes(views, rows.array())
+            return model.units.targets.invert(model.loss.draw(raw, rng))
 
         return self._by_blocks(drawn, Rows(codes)), codes
 
     def _judge(self, rows, training, aside, rng):
-        self._look_at_codes(training.spread(min(len(training), MAX_ROWS)))
+        self._measure_bound(training.spread(min(len(training), MAX_ROWS)))
         if not self.active_units_.any():
             warnings.warn(
                 "The codes have collapsed: none of their numbers says anything of a "
                 "row (active_units_), so all rows are drawn from one distribution. "
-                f"Lower beta (here {self.beta}), raise it slowly from 0 with "
-                "partial_fit, or look whether columns of X have anything to do with "
-                "each other.",
+                f"Lower beta, which is {self.beta} here; or, if it collapses early in "
+                "training, raise it slowly from 0 with partial_fit.",
                 ConvergenceWarning,
                 stacklevel=4,
             )
 
     def _judge_pass(self, rows, rng):
-        self._look_at_codes(rows.spread(min(len(rows), MAX_ROWS_OF_PASS)))
+        self._measure_bound(rows.spread(min(len(rows), MAX_ROWS_OF_PASS)))
 
-    def _look_at_codes(self, rows):
+    def _measure_bound(self, rows):
         """Find the parts of the bound, and which numbers of the code are active."""
-        model, views = self._fitted.model, self._fitted.views
-        rng = np.random.default_rng(0)
+        model, code = self._fitted.model, self._fitted.model.code
 
-        def sums(rows):
+        def sums(start, rows):
             X, weights = rows.array(), rows.weights()
             weights = np.ones(len(rows)) if weights is None else weights
-            mean, log_variance = self._posterior(views, X)
-            draw = rng.standard_normal(mean.shape)
-            codes = mean + np.exp(log_variance / 2) * draw
-            kl = weights @ divergence(mean, log_variance)
-            moments = weights @ mean, weights @ mean.astype(np.float64) ** 2
-            fits = weights @ self._log_likelihood(views, X, codes.astype(mean.dtype))
-            return [float(weights.sum()), float(fits), float(kl), *moments]
+            encoded = model.encoded(self._fitted.views, X)
+            mean = code.center(encoded).astype(np.float64)
+            drawn = np.random.default_rng((0, start)).standard_normal(mean.shape)
+            codes = code.codes(encoded, drawn.astype(encoded.dtype))
+            parts = self._log_likelihood(X, codes), code.divergence(encoded)
+            means = [weights @ part for part in (*parts, mean, mean**2)]
+            return [float(weights.sum()), float(means[0]), float(means[1]), *means[2:]]
 
-        length = block_length(model.row_bytes)
-        total, *others = rows.sum_blocks(sums, length)
+        total, *others = rows.sum(sums, block_length(model.row_bytes))
         reconstruction, kl, mean, square = (part / total for part in others)
         self.elbo_ = {"reconstruction": reconstruction, "kl": kl}
         self.active_units_ = square - mean**2 > ACTIVE
 
-    def _posterior(self, views, X):
-        """Return mean and log-variance of each row's code."""
-        model = self._fitted.model
-        inputs = clipped(model.units.inputs.apply(X))
-        encoded = model.network.encoder.forward(views[0], inputs)
-        return np.split(encoded, 2, axis=1)
-
-    def _log_likelihood(self, views, X, codes):
+    def _log_likelihood(self, X, codes):
         """Return the log-density of rows given one code of each, in float64."""
-        model, likelihood = self._fitted.model, self._likelihood
-        targets = model.targets(X)
-        raw = model.network.decoder.forward(views[1], codes)
-        cells = likelihood.cells(targets, raw) + likelihood.left_out(targets)
-        # A density in the units of X is one of scaled rows, divided by the scales.
-        scales = np.broadcast_to(np.log(model.units.targets.scale), X.shape[1:])
-        return -cells.sum(axis=1, dtype=np.float64) - scales.sum(dtype=np.float64)
-
-    def _log_density_bound(self, draws, views, rows):
-        X = rows.array()
-        mean, log_variance = self._posterior(views, X)
-        deviation, total = np.exp(log_variance / 2), np.full(len(X), -np.inf)
-        for draw in draws.astype(mean.dtype):
-            codes = mean + deviation * draw
-            likelihood = self._log_likelihood(views, X, codes)
-            ratio = (draw**2 + log_variance - codes**2).sum(axis=1) / 2
-            np.logaddexp(total, likelihood + ratio, out=total)
-        bound = total - np.log(len(draws))
-        return np.nan_to_num(bound, copy=False, nan=-np.inf, neginf=-np.inf)
-
-    @property
-    def _likelihood(self) -> Any:
-        """The loss, for the parameters of its own that have been learnt."""
         model = self._fitted.model
-        return model.loss.at(model.network.more(self._fitted.theta))
+        raw = model.raw_of_codes(self._fitted.views, codes)
+        return model.loss.log_density(model.targets(X), raw) - model.units.log_volume()
+
+    def _log_density_bound(self, views, rows):
+        X, code = rows.array(), self._fitted.model.code
+        encoded, total = self._fitted.model.encoded(views, X), np.full(len(X), -np.inf)
+        rng = np.random.default_rng(0)
+        draws = rng.standard_normal((self.n_draws, self.n_components_))
+        for drawn in draws.astype(encoded.dtype):
+            codes = code.codes(encoded, drawn)
+            weight = self._log_likelihood(X, codes) + code.log_ratio(
+                codes, encoded, drawn
+            )
+            np.logaddexp(total, weight, out=total)
+        bound = total - np.log(self.n_draws)
+        return np.nan_to_num(bound, copy=False, nan=-np.inf, neginf=-np.inf)

@@ -74,8 +74,8 @@ class Noisy(Code):
 
     draws = True
 
-    def draw(self, n_rows, rng):
-        return rng.normal(size=(n_rows, 2))
+    def draw(self, shape, rng):
+        return rng.normal(size=shape)
 
     def forward(self, encoded, drawn, out):
         return np.add(encoded, drawn, out=out), None

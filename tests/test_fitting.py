@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.testing import assert_array_equal
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 
 from sklearn_ae import (
@@ -23,24 +24,34 @@ SIZES = [(64, 64), *OTHER_SIZES]
 auto = {"hidden_layer_sizes": "auto", "random_state": 0, "max_iter": 10}
 
 
-def least(estimator):
-    return min(estimator.validation_loss_curve_)
-
-
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("X", [DIGITS, IRIS], ids=["digits", "iris"])
-def test_the_first_that_is_better_is_taken(seed, X):
+def test_the_first_that_is_better_is_taken(monkeypatch, seed, X):
+    """On the same rows set aside."""
+    seen, fit_one = [], _fitting._fit_one
+
+    def noted(*args, **options):
+        seen.append(fit_one(*args, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(_fitting, "_fit_one", noted)
     params = {"n_components": 2, "random_state": seed, "max_iter": 10}
-    fits = [
-        AutoencoderTransformer(hidden_layer_sizes=sizes, **params).fit(X)
-        for sizes in SIZES
-    ]
-    better = [fit for fit in fits[1:] if least(fit) < least(fits[0])]
-    expected = better[0] if better else fits[0]
     got = AutoencoderTransformer(hidden_layer_sizes="auto", **params).fit(X)
-    assert got.hidden_layer_sizes_ == expected.hidden_layer_sizes_
-    assert_array_equal(got._fitted.theta, expected._fitted.theta)
-    assert got.loss_curve_ == expected.loss_curve_
+    tried = [fitted.choices.hidden_layer_sizes for fitted, *_ in seen]
+    assert tried == SIZES[: len(tried)]
+    first, *others = seen
+    better = [other[1].best < (1 - 1e-4) * first[1].best for other in others]
+    assert better in ([True], [False, True], [False, False])
+    taken = others[-1] if better[-1] else first
+    assert got._fitted is taken[0]
+    assert got.hidden_layer_sizes_ == taken[0].choices.hidden_layer_sizes
+    for fitted, solution, training, aside in seen:
+        assert training is first[2] and aside is first[3]
+        assert_array_equal(fitted.mean, first[0].mean)
+        # What is compared is what is returned.
+        sums = fitted.model.deviances(fitted.mean, fitted.views, aside)
+        error = sums[0] / (len(aside) * X.shape[1])
+        assert_allclose(error, solution.best)
 
 
 def test_each_is_taken_sometimes():
@@ -49,18 +60,6 @@ def test_each_is_taken_sometimes():
         estimator = AutoencoderTransformer(1, **auto | {"random_state": seed})
         taken.add(estimator.fit(IRIS).hidden_layer_sizes_)
     assert taken == set(SIZES)
-
-
-def test_users_rows_decide():
-    estimator = AutoencoderTransformer(2, **auto).fit(IRIS[::2], X_val=IRIS[1::2])
-    fits = [
-        AutoencoderTransformer(2, **auto | {"hidden_layer_sizes": sizes}).fit(
-            IRIS[::2], X_val=IRIS[1::2]
-        )
-        for sizes in SIZES
-    ]
-    assert least(estimator) <= least(fits[0])
-    assert least(estimator) in [least(fit) for fit in fits]
 
 
 def test_without_evidence_it_is_the_default():
@@ -87,14 +86,16 @@ def test_training_goes_on_with_what_was_taken():
     assert estimator.hidden_layer_sizes_ == before
     assert estimator.partial_fit(IRIS).hidden_layer_sizes_ == before
     # From scratch, it is open again.
-    again = AutoencoderTransformer(1, **params).fit(IRIS)
-    again.set_params(warm_start=False).fit(IRIS)
-    assert again.hidden_layer_sizes_ == before
+    for other_seed in range(20):
+        again = clone(estimator).set_params(random_state=other_seed).fit(IRIS)
+        if again.hidden_layer_sizes_ != before:
+            break
+    estimator.set_params(warm_start=False, random_state=other_seed).fit(IRIS)
+    assert estimator.hidden_layer_sizes_ == again.hidden_layer_sizes_ != before
 
 
 def test_with_ordered_codes():
     estimator = AutoencoderTransformer(ordered=True, **auto).fit(DIGITS)
-    assert estimator.hidden_layer_sizes_ in SIZES
     cut = estimator.truncated(2)
     assert cut.hidden_layer_sizes_ == estimator.hidden_layer_sizes_
     assert len(estimator.latent_path_["score"]) == 10
@@ -105,9 +106,9 @@ def test_interrupted(monkeypatch, which):
     """No other is tried, and the best so far is kept."""
     calls, fit_one = [], _fitting._fit_one
 
-    def interrupted(*args):
-        fitted, solution, *others = fit_one(*args)
-        calls.append(fitted)
+    def interrupted(*args, **options):
+        fitted, solution, *others = fit_one(*args, **options)
+        calls.append((fitted, solution.best))
         if len(calls) == which + 1:
             solution = replace(solution, outcome=Outcome.INTERRUPTED)
         return fitted, solution, *others
@@ -117,5 +118,27 @@ def test_interrupted(monkeypatch, which):
     with pytest.warns(match="Training was interrupted"):
         estimator = AutoencoderTransformer(2, **auto).fit(DIGITS)
     assert len(calls) == which + 1
-    best = min(calls, key=lambda fitted: min(fitted.validation_loss_curve))
+    best, _ = min(calls, key=lambda call: call[1])
     assert_array_equal(estimator._fitted.theta, best.theta)
+
+
+def test_interrupted_before_a_rival_has_anything_to_show(monkeypatch):
+    calls, fit_one = [], _fitting._fit_one
+
+    def interrupted(*args, **options):
+        if calls:
+            raise KeyboardInterrupt
+        calls.append(fit_one(*args, **options))
+        return calls[-1]
+
+    monkeypatch.setattr(_fitting, "_fit_one", interrupted)
+    monkeypatch.setattr(_base, "_last_interrupt", -np.inf)
+    with pytest.warns(match="Training was interrupted"):
+        estimator = AutoencoderTransformer(2, **auto).fit(DIGITS)
+    assert estimator._fitted is calls[0][0]
+
+
+def test_verbose_says_which_network(capsys):
+    AutoencoderTransformer(2, **auto, verbose=5).fit(DIGITS)
+    printed = capsys.readouterr().out
+    assert "Now hidden_layer_sizes=(64, 64, 64)" in printed

@@ -50,6 +50,8 @@ def test_codes_and_walk():
     assert_allclose([left, right], [low[2] - half[2], high[2] + half[2]])
     assert_allclose([bottom, top], [low[0] - half[0], high[0] + half[0]])
     assert display.decoded_ax_ is display.image_.axes is not display.ax_
+    assert display.ax_.get_xlabel() == "number 3 of the code"
+    assert display.decoded_ax_.get_ylabel() == "number 1 of the code"
     display.figure_.savefig("/dev/null", format="png")
 
 
@@ -63,6 +65,19 @@ def test_numbers_have_a_colorbar_and_nothing_has_none():
     display = LatentDisplay.from_estimator(FITTED, DIGITS, ax=ax, scatter_kwargs=style)
     assert display.ax_ is ax and display.colorbar_ is None
     assert ax.get_legend() is None
+
+
+def test_many_names_and_own_colours():
+    names = np.array([f"row {i % 20}" for i in range(len(DIGITS))])
+    display = LatentDisplay.from_estimator(FITTED, DIGITS, names)
+    assert display.colorbar_ is not None
+    for style in ({"color": "k"}, {"c": "k"}, {"facecolors": "k"}):
+        display = LatentDisplay.from_estimator(FITTED, DIGITS, Y, scatter_kwargs=style)
+        assert display.colorbar_ is None and display.ax_.get_legend() is None
+    decoded = LatentDisplay(
+        codes=np.zeros((2, 2)), decoded=np.zeros((4, 4)), image_shape=(2, 2)
+    ).plot()
+    assert decoded.image_.get_extent() == [-0.5, 1.5, -0.5, 1.5]
 
 
 def test_names_and_other_estimators():
@@ -90,11 +105,21 @@ def test_what_cannot_be_drawn(monkeypatch):
     with pytest.raises(NotFittedError):
         LatentDisplay.from_estimator(AutoencoderTransformer(), DIGITS)
     one = AutoencoderTransformer(1, max_iter=1, hidden_layer_sizes=()).fit(DIGITS)
-    for estimator, numbers in ((one, (0, 1)), (FITTED, (0, 3)), (FITTED, (1, 1))):
+    cases = [(one, (0, 1))]
+    cases += [(FITTED, numbers) for numbers in ((0, 3), (1, 1), (0.0, 1), (True, 0))]
+    for estimator, numbers in cases:
         with pytest.raises(ValueError, match="numbers must be two different positions"):
             LatentDisplay.from_estimator(estimator, DIGITS, numbers=numbers)
     with pytest.raises(ValueError, match="image_shape must be .height, width"):
         LatentDisplay.from_estimator(FITTED, DIGITS, image_shape=(5, 5))
+    with pytest.raises(
+        ValueError, match="n_points must be a whole number of at least 2"
+    ):
+        LatentDisplay.from_estimator(FITTED, DIGITS, image_shape=(8, 8), n_points=1)
+    with pytest.raises(
+        ValueError, match="y must have a value for each of the 1797 rows"
+    ):
+        LatentDisplay.from_estimator(FITTED, DIGITS, Y[:5])
     _, axes = pyplot.subplots(1, 2)
     with pytest.raises(ValueError, match="ax must be 1 axes, got 2"):
         LatentDisplay.from_estimator(FITTED, DIGITS, ax=axes)

@@ -48,6 +48,7 @@ def test_without_pca_and_on_given_axes():
         assert display.ax_ is ax
         assert display.pca_line_ is None and display.chosen_point_ is None
     assert len(ax.lines) == 2
+    assert LatentPathDisplay(**options, chosen=7).plot().chosen_point_ is None
     assert display.line_.get_label() == "mine"
 
 

@@ -32,8 +32,7 @@ def test_marks_between_two_are_their_mean():
 
 
 def test_each_size_is_drawn_as_often_as_it_should_be():
-    code = Ordered(4)
-    drawn = code.draw(1000, np.random.default_rng(0))
+    drawn = Ordered().draw((1000, 4), np.random.default_rng(0))
     assert drawn.shape == (1000, 1)
     counts = np.bincount(drawn[:, 0], minlength=5)
     shares = (1 - WHOLE) * np.arange(1, 5) ** -0.7 / (np.arange(1, 5) ** -0.7).sum()
@@ -43,7 +42,7 @@ def test_each_size_is_drawn_as_often_as_it_should_be():
 
 
 def test_what_is_decoded():
-    code, rng = Ordered(3), np.random.default_rng(0)
+    code, rng = Ordered(), np.random.default_rng(0)
     encoded, out = rng.normal(size=(3, 3)), np.full((3, 6), np.nan)
     codes, costs = code.forward(encoded, np.array([[3], [1], [2]]), out)
     assert costs is None
@@ -58,7 +57,7 @@ def test_what_is_decoded():
 def test_gradient(linear_path, block_rows, n_components):
     rng = np.random.RandomState(1)
     rows = Rows(rng.normal(size=(40, 5)), rng.uniform(0.5, 2, size=40))
-    code = Ordered(n_components)
+    code = Ordered()
     network = Network.mirrored(
         5,
         (4,),

@@ -80,7 +80,7 @@ def test_what_is_restored_is_what_was_stored(estimator):
             assert_array_equal(getattr(restored, method)(IRIS), expected)
         for one, other in zip(restored.coefs_, fitted.coefs_, strict=True):
             assert_array_equal(one, other)
-            assert np.shares_memory(one, restored._applied.theta)
+            assert np.shares_memory(one, restored._fitted.theta)
         if isinstance(fitted, AutoencoderOutlierDetector):
             assert_array_equal(restored.predict(IRIS), fitted.predict(IRIS))
             contributions = restored.score_contributions(IRIS)

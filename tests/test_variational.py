@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import poisson
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_digits, load_iris
 from sklearn.decomposition import PCA, FactorAnalysis
@@ -28,7 +29,8 @@ def digits():
 
 @pytest.mark.parametrize("scale", [1.0, 1e4])
 def test_linear_bound_is_probabilistic_pca(scale):
-    params = {"hidden_layer_sizes": (), "random_state": 0, "n_draws": 50}
+    params = {"hidden_layer_sizes": (), "scaling": "global", "random_state": 0}
+    params |= {"n_draws": 50}
     for k in (2, 8):
         vae = VariationalAutoencoder(k, **params).fit(scale * TRAIN)
         pca = PCA(k).fit(scale * TRAIN)
@@ -51,8 +53,9 @@ def test_linear_bound_with_a_variance_for_each_feature_is_factor_analysis():
 
 def test_training_starts_as_probabilistic_pca():
     for rows, k in ((TRAIN, 8), (TRAIN[:30], 4)):
-        vae = VariationalAutoencoder(k, max_iter=1, learning_rate_init=1e-12)
-        vae.set_params(early_stopping=False, random_state=0, n_draws=3000).fit(rows)
+        vae = VariationalAutoencoder(k, scaling="global", max_iter=1)
+        vae.set_params(early_stopping=False, random_state=0, n_draws=3000)
+        vae.set_params(learning_rate_init=1e-12).fit(rows)
         pca = PCA(k).fit(rows)
         if len(rows) > 64:
             # (With fewer rows PCA takes directions without variance for none.)
@@ -84,7 +87,8 @@ def test_bound_rises_with_draws(digits):
 def test_bound_of_one_number_is_below_the_density():
     """And near it: with one number in the code it can be integrated."""
     X = IRIS.to_numpy()
-    vae = VariationalAutoencoder(1, random_state=0, n_draws=2000).fit(X)
+    vae = VariationalAutoencoder(1, scaling="global", random_state=0, n_draws=2000)
+    vae.fit(X)
     grid = np.linspace(-8, 8, 4001)
     decoded = vae.inverse_transform(grid[:, None])
     distances = ((X[:, None] - decoded) ** 2).sum(axis=2)
@@ -125,15 +129,15 @@ def test_rows_drawn_are_like_those_trained_on(digits):
     drawn, codes = digits.sample(4000, random_state=1)
     assert drawn.shape == (4000, 64) and codes.shape == (4000, 8)
     assert_allclose(drawn.mean(axis=0), TRAIN.mean(axis=0), atol=1.2)
-    varies = TRAIN.var(axis=0) > 1
-    assert_allclose(drawn.std(axis=0)[varies], TRAIN.std(axis=0)[varies], rtol=0.35)
+    varies = TRAIN.var(axis=0) > 4
+    assert_allclose(drawn.std(axis=0)[varies], TRAIN.std(axis=0)[varies], rtol=0.5)
     rng = np.random.RandomState(0)
     # Beside rows whose columns have been shuffled, they look like digits.
     shuffled = np.column_stack([rng.permutation(column) for column in TEST.T])
     assert digits.score(drawn) > digits.score(TEST) - 30 > digits.score(shuffled)
     # They are around what is decoded.
     residual = drawn - digits.inverse_transform(codes)
-    assert_allclose(residual.var(), digits.noise_variance_, rtol=0.02)
+    assert_allclose(residual.var(axis=0), digits.noise_variance_, rtol=0.15)
     assert_allclose(codes.std(axis=0), 1, atol=0.05)
 
 
@@ -162,8 +166,6 @@ def test_other_likelihoods(loss):
     vae = VariationalAutoencoder(4, **params).fit(train)
     mean = train.mean(axis=0)
     if loss == "poisson":
-        from scipy.stats import poisson
-
         independent = poisson(mean).logpmf(test).sum(axis=1)
     else:
         independent = np.log(np.where(test > 0, mean, 1 - mean)).sum(axis=1)
@@ -202,7 +204,7 @@ def test_collapse_is_said():
 def test_beta_weighs_what_codes_say():
     kl = [
         VariationalAutoencoder(4, beta=beta, random_state=0).fit(TRAIN).elbo_["kl"]
-        for beta in (0.1, 1.0, 10.0)
+        for beta in (0.1, 1.0, 4.0)
     ]
     assert kl[0] > kl[1] > kl[2]
 
@@ -223,7 +225,7 @@ def test_rows_to_validate_on_and_weights():
     vae = VariationalAutoencoder(4, **quick).fit(TRAIN, X_val=TEST)
     assert len(vae.validation_loss_curve_) == 5
     # In nats per feature, of scaled rows.
-    volume = np.log(vae.scale_) * 64
+    volume = np.log(vae.scale_).sum()
     one = VariationalAutoencoder(4, **quick, n_draws=1).fit(TRAIN, X_val=TEST)
     bound = -64 * vae.validation_loss_curve_[-1] - volume
     assert abs(one.score(TEST) - bound) < 3
@@ -270,9 +272,11 @@ def test_outliers():
         ({"solver": "lbfgs"}, "has to draw anew .* solver='lbfgs'"),
         ({"solver": "svd"}, "solver must be 'adam', 'sgd' or 'auto' where codes are"),
         ({"tied_weights": True}, "tied_weights must be False"),
-        ({"code_activation": "tanh"}, "needs code_activation='identity'"),
-        ({"feature_weight": [1, 2, 3, 4]}, "needs code_activation='identity', and a"),
-        ({"loss": "huber"}, "The 'loss' parameter .* must be a str among"),
+        ({"code_activation": "tanh"}, "code_activation must be 'identity' in a"),
+        ({"output_activation": "tanh"}, "output_activation must be 'auto' in a"),
+        ({"feature_weight": [1, 2, 3, 4]}, "feature_weight must be None in a"),
+        ({"feature_weight": np.ones(4)}, "feature_weight must be None in a"),
+        ({"loss": "huber"}, "must be a str among .*huber' instead.$"),
         ({"beta": -1}, "The 'beta' parameter"),
         ({"n_draws": 0}, "The 'n_draws' parameter"),
     ],
@@ -298,3 +302,52 @@ def test_same_seed_same_bits(digits):
     assert_array_equal(again.score_samples(TEST), digits.score_samples(TEST))
     plain = AutoencoderTransformer(8, random_state=0).fit(TRAIN)
     assert plain.transform(TEST).shape == digits.transform(TEST).shape
+
+
+def test_noise_does_not_widen_the_code():
+    """Nor does training start without noise in the density."""
+    params = {"max_iter": 60, "random_state": 0}
+    plain = VariationalAutoencoder(**params).fit(TRAIN)
+    noisy = VariationalAutoencoder(noise=0.1, **params).fit(TRAIN)
+    assert noisy.n_components_ == plain.n_components_ == 16
+    assert noisy.score(TEST) > plain.score(TEST) - 40
+    wide = VariationalAutoencoder(64, **params).fit(TRAIN)
+    assert wide.score(TEST) > plain.score(TEST) - 60
+
+
+def test_a_row_of_weight_zero_does_not_count(digits):
+    far = TEST.copy()
+    far[0] = 1e200
+    weights = np.r_[0.0, np.ones(len(TEST) - 1)]
+    expected = digits.score_samples(TEST[1:]).mean()
+    assert_allclose(digits.score(far, sample_weight=weights), expected)
+    assert digits.score(far) == -np.inf
+
+
+def test_log_probabilities_of_large_counts():
+    rng = np.random.RandomState(0)
+    X = rng.poisson(1e6 * np.exp(rng.normal(size=(300, 1)) / 9), size=(300, 4))
+    X = X.astype(np.float32)
+    vae = VariationalAutoencoder(1, loss="poisson", **quick).fit(X)
+    model = vae._fitted.model
+    raw = np.log(X + 1)
+    got = model.loss.log_density(X, raw)
+    expected = poisson(np.exp(raw.astype(float))).logpmf(X.astype(float)).sum(axis=1)
+    assert_allclose(got, expected, rtol=0, atol=1e-3)
+
+
+def test_n_draws_is_checked_where_it_counts(digits):
+    digits.set_params(n_draws=0)
+    with pytest.raises(ValueError, match="The 'n_draws' parameter"):
+        digits.score_samples(TEST)
+    digits.set_params(n_draws=10)
+
+
+def test_columns_of_different_units_count_alike():
+    X, _ = load_breast_cancer(return_X_y=True)
+    vae = VariationalAutoencoder(8, random_state=0).fit(X)
+    drawn, _ = vae.sample(2000)
+    assert_allclose(drawn.mean(axis=0), X.mean(axis=0), rtol=0.3)
+    assert_allclose(drawn.std(axis=0), X.std(axis=0), rtol=0.4)
+    gap = np.abs(np.corrcoef(drawn.T) - np.corrcoef(X.T))
+    assert gap.mean() < 0.1
