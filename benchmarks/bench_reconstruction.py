@@ -169,7 +169,7 @@ def main():
     chosen = options.data, options.max_rows, options.seed, options.train_rows
     for name, train, test in load_tables(*chosen):
         for size, k_of in SIZES.items():
-            k = k_of(train.shape[1])
+            k = min(k_of(train.shape[1]), *train.shape)
             results = measure(train, test, k, methods, options.seed)
             report["results"][size][name] = results
             cells = (f"{m} {r2:.3f} ({s:.1f} s)" for m, (r2, s) in results.items())

@@ -37,7 +37,7 @@ def main():
 
     params = {"hidden_layer_sizes": (128, 64), "random_state": 0}
     # Pixels at the border hardly vary: each has a variance of its own.
-    vae = VariationalAutoencoder(16, scaling="per_feature", n_draws=100, **params)
+    vae = VariationalAutoencoder(16, n_draws=100, **params)
     vae.fit(train)
     factors = FactorAnalysis(16).fit(train)
     mixture = GaussianMixture(10, reg_covar=0.1, random_state=0).fit(train)
@@ -54,7 +54,7 @@ def main():
     _, codes = vae.sample(N_DIGITS, random_state=1)
     pictures = {
         "Digits that were written": test[:N_DIGITS],
-        "Digits that were drawn from the density": vae.inverse_transform(codes),
+        "What codes that were drawn are decoded to": vae.inverse_transform(codes),
     }
     for ax, (title, rows) in zip(axes[0], pictures.items(), strict=True):
         ax.imshow(mosaic(rows), cmap="gray", vmin=0, vmax=17)

@@ -66,7 +66,7 @@ def compare(fresh, drawn):
 def main():
     rng = np.random.RandomState(0)
     train, fresh = turbine(rng), turbine(rng)
-    vae = VariationalAutoencoder(4, scaling="per_feature", random_state=0)
+    vae = VariationalAutoencoder(4, random_state=0)
     drawn = {
         "other real rows": train,
         "columns shuffled": np.column_stack([rng.permutation(c) for c in train.T]),

@@ -95,6 +95,9 @@ def _try_other_layers(found, params, rows, rng):
             return fitted, replace(solution, outcome=Outcome.INTERRUPTED), *divided
         if rival[1].best < solution.best - params.tol * abs(solution.best):
             return rival
+        if rival[1].best == solution.best:
+            # Neither has left PCA.
+            break
         if rival[1].outcome is Outcome.INTERRUPTED:
             found = fitted, rival[1], *divided
     return found

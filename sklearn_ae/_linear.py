@@ -13,7 +13,7 @@ LARGE = 1000
 PASSES = 6
 
 # The least noise that a likelihood starts with, as a variance of scaled data.
-LEAST_NOISE = 0.01
+LEAST_NOISE = 0.1
 
 # Directions that are followed beside those that are wanted, so that these get accurate.
 OVERSAMPLING = 10
