@@ -66,7 +66,7 @@ def fit(params, rows, aside, rng, before=None):
     found = _fit_one(params, rows, aside, rng, before)
     judged = found[0].choices.early_stopping and before is None
     if isinstance(params.hidden_layer_sizes, str) and judged:
-        found = _try_other_layers(found, params, rows, rng)
+        found = _try_other_layers(found, params, rows, aside, rng)
     fitted, solution, training, aside = found
     if fitted.choices.used_code.nested:
         wanted = params.n_components if before is None else before.path.n_components
@@ -75,7 +75,7 @@ def fit(params, rows, aside, rng, before=None):
     return fitted, solution, training, aside
 
 
-def _try_other_layers(found, params, rows, rng):
+def _try_other_layers(found, params, rows, aside, rng):
     """Return what `_fit_one` does for the first layers that are better, if any are.
 
     By the loss of the same rows set aside.
@@ -89,7 +89,7 @@ def _try_other_layers(found, params, rows, rng):
         other = copy(params)
         other.hidden_layer_sizes = sizes
         try:
-            rival = _fit_one(other, rows, None, rng, divided=divided)
+            rival = _fit_one(other, rows, aside, rng, divided=divided)
         except KeyboardInterrupt:
             # Before it had anything to show.
             return fitted, replace(solution, outcome=Outcome.INTERRUPTED), *divided

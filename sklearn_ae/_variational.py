@@ -243,6 +243,7 @@ n_iter_ :
             In nats per row.
         """
         rows = self._check_rows(X, sample_weight, for_loss=True)
+        self._validate_params()
         scores = self._by_blocks(self._log_density_bound, rows)
         return float(np.average(scores, weights=rows.weights()))
 

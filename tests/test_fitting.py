@@ -63,6 +63,25 @@ def test_each_is_taken_sometimes():
     assert taken == set(SIZES)
 
 
+@pytest.mark.parametrize("n_rows", [40, 90])
+def test_users_rows_decide(monkeypatch, n_rows):
+    """However few the others are, and for each network."""
+    seen, fit_one = [], _fitting._fit_one
+
+    def noted(*args, **options):
+        seen.append(fit_one(*args, **options))
+        return seen[-1]
+
+    monkeypatch.setattr(_fitting, "_fit_one", noted)
+    rows = DIGITS[:n_rows]
+    AutoencoderTransformer(2, **auto).fit(rows, X_val=DIGITS[300:])
+    assert len(seen) > 1
+    for fitted, solution, training, aside in seen:
+        assert (len(training), len(aside)) == (n_rows, 300)
+        sums = fitted.model.deviances(fitted.mean, fitted.views, aside)
+        assert_allclose(sums[0] / (300 * 64), solution.best)
+
+
 def test_without_evidence_it_is_the_default():
     longer = auto | {"max_iter": 60}
     fits = [
