@@ -77,7 +77,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         behind a number of its own, drawn in each epoch, and the decoder knows where.
         See `truncated`, `latent_path_` and :class:`LatentPathDisplay`. Codes of a size
         reconstruct a little worse than those of a fit for it alone (R2 of tables was
-        lower by 0.02 to 0.08 for codes of one or two numbers, by 0.01 to 0.03 for
+        lower by 0.02 to 0.08 for codes of one or two numbers, by 0.01 to 0.04 for
         others, and of the largest size it may be 0.01 below PCA's); wider layers bring
         them nearer. Not with `tied_weights`.
 

@@ -58,6 +58,10 @@ class VariationalAutoencoder(BaseAutoencoder):
     from there. On a few hundred rows it may also end near there, and other densities,
     such as :class:`sklearn.mixture.GaussianMixture`, be better.
 
+    Rows with a low `score_samples` are unusual: a quantile of the scores of rows that
+    were not trained on makes a threshold. (:class:`AutoencoderOutlierDetector` is made
+    for this, and gives reasons.)
+
     Parameters
     ----------
     n_components : int, float or "auto", default="auto"
