@@ -48,7 +48,8 @@ def main():
     print(f"variational, at least            {vae.score(test):9.1f}")
     print(f"numbers of the code in use: {vae.active_units_.sum()} of 16")
 
-    plane = VariationalAutoencoder(2, **params).fit(train)
+    # For a picture, pixels that vary most count most.
+    plane = VariationalAutoencoder(2, scaling="global", **params).fit(train)
 
     figure, axes = plt.subplots(2, 2, figsize=(10, 10), layout="constrained")
     _, codes = vae.sample(N_DIGITS, random_state=1)
