@@ -121,11 +121,11 @@ def _silu_derivative(z, out):
 
 
 def softplus(z, out):
-    """Write log(1 + exp(z)) into `out`: in a seventh of the time of `logaddexp`."""
+    """Write log(1 + exp(z)) into `out`; does not overflow."""
     positive = np.maximum(z, 0)
     np.abs(z, out=out)
     np.negative(out, out=out)
-    # Of what is not positive, so nothing overflows.
+    # Of what is not positive. (`logaddexp` takes seven times as long.)
     np.exp(out, out=out)
     np.log1p(out, out=out)
     np.add(out, positive, out=out)

@@ -15,11 +15,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ._choices import AutoencoderParameters
 from ._compat import _fit_context, in_output_container
 from ._fitted import Fitted
 from ._fitting import fit, fit_once
 from ._input import check_codes, check_rows, check_validation_rows
+from ._parameters import AutoencoderParameters
 from ._rows import streaming_length
 from ._scores import CombinedScore, LossScore
 from ._stochastic import Stochastic

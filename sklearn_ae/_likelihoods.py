@@ -39,7 +39,7 @@ class Likelihood(Stored, Loss):
 
     def draw(self, raw, rng):
         """Return targets drawn around raw outputs, in their dtype."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} must define 'draw'.")
 
 
 @dataclass(repr=False, eq=False)

@@ -11,9 +11,10 @@ from sklearn.base import OutlierMixin
 
 from ._base import BaseAutoencoder
 from ._calibration import Calibration, fence, share_outside
-from ._choices import LEAST_ASIDE, LEAST_TO_HOLD_OUT, Noise, one_of
+from ._choices import LEAST_ASIDE, LEAST_TO_HOLD_OUT
 from ._compat import Interval, in_output_container
 from ._options import parameter
+from ._parameters import Noise, one_of
 from ._rows import block_length
 from ._scores import PARTS, CombinedScore, LossScore
 from ._threads import Sharing

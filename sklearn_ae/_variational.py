@@ -12,10 +12,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseAutoencoder
-from ._choices import one_of
 from ._gaussian import Gaussian
 from ._likelihoods import LIKELIHOODS
 from ._options import AT_LEAST_1, NOT_NEGATIVE, parameter
+from ._parameters import one_of
 from ._rows import Rows, block_length
 
 # Variance of the posterior mean from which a number of the code says something of a

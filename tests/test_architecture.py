@@ -41,7 +41,7 @@ FLOORS = {
         "_threads",
     },
     "units": {"_scaling"},
-    "the autoencoder": {"_linear", "_model", "_input"},
+    "the autoencoder": {"_linear", "_model", "_input", "_parameters"},
     "what is chosen, what is minimised": {
         "_choices",
         "_objective",

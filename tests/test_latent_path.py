@@ -2,6 +2,7 @@
 
 import pickle
 import warnings
+from operator import attrgetter
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def test_without_rows_set_aside():
     for fitted in fits:
         assert not hasattr(fitted, "latent_path_")
         with pytest.raises(AttributeError, match="fit with X_val, or early_stopping"):
-            fitted.latent_path_  # noqa: B018
+            attrgetter("latent_path_")(fitted)
         assert fitted.n_components_ == fitted.n_features_in_ // 2
         assert fitted.truncated(1).n_components_ == 1
 
@@ -129,7 +130,7 @@ def test_what_is_not_ordered_has_no_path():
     plain = AutoencoderTransformer(2, **quick).fit(IRIS)
     assert not hasattr(plain, "latent_path_") and not hasattr(plain, "truncated")
     with pytest.raises(AttributeError, match="fit with ordered=True"):
-        plain.latent_path_  # noqa: B018
+        attrgetter("latent_path_")(plain)
     # What counts is what has been fitted.
     plain.set_params(ordered=True)
     assert not hasattr(plain, "truncated")

@@ -12,6 +12,7 @@ from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import check_random_state
 
 from sklearn_ae import AutoencoderTransformer, VariationalAutoencoder
 
@@ -143,10 +144,11 @@ def test_rows_drawn_are_like_those_trained_on(digits):
 
 def test_draws_of_sample():
     vae = VariationalAutoencoder(2, **quick).fit(IRIS)
-    state = np.random.mtrand._rand.get_state()[1].copy()
+    shared = check_random_state(None)
+    state = shared.get_state()[1].copy()
     first, second = vae.sample(3)[0], vae.sample(3)[0]
     assert_array_equal(first, second)
-    assert_array_equal(np.random.mtrand._rand.get_state()[1], state)
+    assert_array_equal(shared.get_state()[1], state)
     assert not np.array_equal(vae.sample(3, random_state=1)[0], first)
     assert vae.sample()[0].shape == (1, 4)
     for n_samples in (0, -1, 1.5, "2", None):
