@@ -145,7 +145,7 @@ n_iter_ :
     >>> from sklearn.decomposition import PCA
     >>> from sklearn_ae import VariationalAutoencoder
     >>> X, _ = load_digits(return_X_y=True)
-    >>> train, test = X[::2] + 0.0, X[1::2]
+    >>> train, test = X[::2], X[1::2]
     >>> vae = VariationalAutoencoder(8, random_state=0).fit(train)
     >>> bool(vae.score(test) > PCA(8).fit(train).score(test))
     True
