@@ -3,12 +3,13 @@
 - `AutoencoderTransformer`: a non-linear PCA;
 - `VariationalAutoencoder`: a density, to score rows by and to draw them from;
 - `AutoencoderOutlierDetector`: outliers, with a threshold, p-values and reasons;
+- `AutoencoderImputer`: gaps filled by what the rest of a row says;
 - `hidden_cells_score`, `one_standard_error`: a score and a rule for a search over
   the size of the code;
 - `Adam`, `SGD`, `LBFGS`, `Huber`, `Dense`: objects where the name or number that a
   parameter takes is not enough;
-- `GaussianNoise`, `MaskingNoise`, `SaltAndPepperNoise`, `FunctionNoise`: what a
-  denoising autoencoder removes;
+- `GaussianNoise`, `MaskingNoise`, `SaltAndPepperNoise`, `FunctionNoise`,
+  `HiddenCells`: what a denoising autoencoder removes;
 - `KLSparsity`, `L1Sparsity`: penalties that make codes sparse;
 - `LossCurveDisplay`, `ReconstructionDisplay`, `WeightsDisplay`, `LatentDisplay`,
   `LatentPathDisplay`: pictures of what has been fitted (with matplotlib);
@@ -16,6 +17,7 @@
 """
 
 from ._code_penalties import CodePenalty, KLSparsity, L1Sparsity
+from ._completion import HiddenCells
 from ._corruption import (
     Corruption,
     FunctionNoise,
@@ -23,6 +25,7 @@ from ._corruption import (
     MaskingNoise,
     SaltAndPepperNoise,
 )
+from ._imputer import AutoencoderImputer
 from ._latent_display import LatentDisplay
 from ._latent_path_display import LatentPathDisplay
 from ._layers import Dense, Layer
@@ -42,6 +45,7 @@ __version__ = "0.1.0.dev0"
 
 __all__ = [
     "Adam",
+    "AutoencoderImputer",
     "AutoencoderOutlierDetector",
     "AutoencoderTransformer",
     "CodePenalty",
@@ -49,6 +53,7 @@ __all__ = [
     "Dense",
     "FunctionNoise",
     "GaussianNoise",
+    "HiddenCells",
     "Huber",
     "KLSparsity",
     "L1Sparsity",

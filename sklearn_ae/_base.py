@@ -32,7 +32,7 @@ CHOSEN = ("n_components", "hidden_layer_sizes", "activation", "noise", "alpha")
 
 
 @contextmanager
-def _all_or_nothing(estimator, rng=None):
+def all_or_nothing(estimator, rng=None):
     """Leave the estimator as it was if anything goes wrong; yields what undoes all.
 
     So is `rng`, what the estimator draws from, if it is given.
@@ -152,7 +152,7 @@ class BaseAutoencoder(
         ``set_fit_request(X_val=True)``; handed over as ``step__X_val`` it does not. A
         search divides whatever has as many rows as X, and so an `X_val` that has.
         """
-        with _all_or_nothing(self), np.errstate(all="ignore"):
+        with all_or_nothing(self), np.errstate(all="ignore"):
             before = self._fitted_before(self.warm_start)
             rows = check_rows(self, X, sample_weight, before, self.loss, least=2)
             aside = check_validation_rows(self, X_val, sample_weight_val, rows)
@@ -166,7 +166,8 @@ class BaseAutoencoder(
             # partial_fit starts anew from here.
             self._rng = None
             with threads(Sharing.NOTHING):
-                self._judge(rows, training, aside, rng)
+                rows, training = self._completed(rows), self._completed(training)
+                self._judge(rows, training, aside and self._completed(aside), rng)
         return self
 
     @available_if(_supports_partial_fit)
@@ -232,7 +233,7 @@ class BaseAutoencoder(
     def _partial_fit(self, X, sample_weight):
         before = self._fitted_before()
         rng = self._stream_of_draws()
-        with _all_or_nothing(self, rng) as undo, np.errstate(all="ignore"):
+        with all_or_nothing(self, rng) as undo, np.errstate(all="ignore"):
             least = 2 if before is None else 1
             rows = check_rows(self, X, sample_weight, before, self.loss, least)
             self._rng, self._rng_from = rng, self.random_state
@@ -244,7 +245,7 @@ class BaseAutoencoder(
                     return self
             self._store(fitted or start)
             with threads(Sharing.NOTHING):
-                self._judge_pass(rows, rng)
+                self._judge_pass(self._completed(rows), rng)
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -314,7 +315,7 @@ class BaseAutoencoder(
             one scale for each feature, of the scaled data). Always float64.
         """
         rows = self._check_rows(X, for_loss=True)
-        return self._by_blocks(partial(self._score.measure, self._fitted.model), rows)
+        return self._by_blocks(partial(self._score.measure, self._fitted), rows)
 
     def score(
         self, X: ArrayLike, y: object = None, sample_weight: ArrayLike | None = None
@@ -395,6 +396,7 @@ class BaseAutoencoder(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.allow_nan = True
         tags.input_tags.positive_only = self.loss in ("binary_cross_entropy", "poisson")
         return tags
 
@@ -436,7 +438,11 @@ class BaseAutoencoder(
     def _check_rows(self, X, sample_weight=None, for_loss=False):
         check_is_fitted(self)
         loss = self._fitted.model.loss if for_loss else None
-        return check_rows(self, X, sample_weight, self._fitted, loss)
+        return self._completed(check_rows(self, X, sample_weight, self._fitted, loss))
+
+    def _completed(self, rows):
+        """Return rows with gaps as the network gets them in prediction."""
+        return rows.completed(self._fitted.complete)
 
     def _stream_of_draws(self):
         """Return the random state that all calls of `partial_fit` draw from."""

@@ -375,7 +375,7 @@ def _solver(choices, is_complete, endless):
         raise ValueError(
             "solver='svd' needs a linear network (activation='identity' or "
             "hidden_layer_sizes=()), loss='squared_error', no code_penalty or "
-            "feature_weight, and alpha=0 or, without "
+            "feature_weight, X without gaps, and alpha=0 or, without "
             f"hidden layers, l1_ratio=0; got activation={choices.activation!r}, "
             f"hidden_layer_sizes={choices.hidden_layer_sizes!r}, loss="
             f"{choices.loss!r}, alpha={choices.alpha}, l1_ratio={choices.l1_ratio}."

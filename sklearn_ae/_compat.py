@@ -8,10 +8,11 @@ from sklearn.utils._param_validation import Interval as Interval
 from sklearn.utils._param_validation import (
     InvalidParameterError as InvalidParameterError,
 )
+from sklearn.utils._param_validation import MissingValues as MissingValues
 from sklearn.utils._param_validation import RealNotInt as RealNotInt
 from sklearn.utils._param_validation import StrOptions as StrOptions
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
-from sklearn.utils.validation import _check_feature_names_in
+from sklearn.utils.validation import _check_feature_names_in as _check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as _check_sample_weight
 
 

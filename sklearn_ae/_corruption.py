@@ -52,6 +52,10 @@ class Corruption(Option):
 
     needs_fresh_draws = False
 
+    # Whether it hides cells and fills these and gaps itself; then only what it has
+    # filled counts in the loss.
+    completes = False
+
     # What `bind` has found out, in a copy. (No field of the dataclasses below.)
     _known: Any = None
 

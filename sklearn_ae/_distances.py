@@ -101,13 +101,16 @@ class Ellipsoid(Stored):
             squared += np.square(rest).sum(axis=1) / self.rest_variance
         return squared
 
-    def shares(self, Z):
-        """Return what each feature adds to `measure`; less than nothing is possible."""
+    def shares(self, Z, known=None):
+        """Return what each feature adds to `measure`; less than nothing is possible.
+
+        What is not known adds nothing.
+        """
         difference = Z - self.center
         shares = difference * (difference @ self.factor @ self.factor.T)
         if self.axes is not None:
             shares += np.square(_outside(self.axes, difference)) / self.rest_variance
-        return shares
+        return shares if known is None else known * shares
 
 
 class ResidualEllipsoid(Ellipsoid):
@@ -126,7 +129,7 @@ class ResidualEllipsoid(Ellipsoid):
 
     of_residual = True
 
-    def shares(self, Z):
+    def shares(self, Z, known=None):
         """Return what each feature adds to `measure`, in these proportions."""
         difference = Z - self.center
         slopes = difference @ self.factor @ self.factor.T
@@ -138,7 +141,8 @@ class ResidualEllipsoid(Ellipsoid):
         gains = np.square(slopes) / curvatures
         total = gains.sum(axis=1, keepdims=True)
         total[total == 0] = 1
-        return gains * (self.measure(Z)[:, None] / total)
+        shares = gains * (self.measure(Z)[:, None] / total)
+        return shares if known is None else known * shares
 
 
 def _leading_axes(Z, weights):
@@ -214,10 +218,29 @@ class References(Stored):
         """Return the squared distance of each row."""
         return self._nearest(Z)[0]
 
-    def shares(self, Z):
-        """Return what each feature adds to `measure`."""
-        _, nearest = self._nearest(Z)
-        return np.square(Z - self.rows[nearest])
+    def shares(self, Z, known=None):
+        """Return what each feature adds to `measure`, or to that of known cells."""
+        if known is None:
+            _, nearest = self._nearest(Z)
+            return np.square(Z - self.rows[nearest])
+        shares = np.empty_like(Z)
+        for few in gen_batches(max(1, len(Z)), ROWS_COMPARED):
+            shares[few] = self._shares_of_known(Z[few], known[few])
+        return shares
+
+    def _shares_of_known(self, Z, known):
+        """Return the squared differences from what is nearest by known cells alone."""
+        references, centred = self.rows - self.center, known * (Z - self.center)
+        closeness = centred @ references.T - known @ np.square(references).T / 2
+        nearest = closeness.argmax(axis=1)
+        shares = known * np.square(Z - self.rows[nearest])
+        size = np.einsum("ij,ij->i", centred, centred)
+        itself = np.flatnonzero(shares.sum(axis=1) <= 1e-10 * (self.spread + size))
+        if len(itself) and len(self.rows) > 1:
+            closeness[itself, nearest[itself]] = -np.inf
+            again = closeness[itself].argmax(axis=1)
+            shares[itself] = known[itself] * np.square(Z[itself] - self.rows[again])
+        return shares
 
     def _nearest(self, Z):
         """Return the squared distance of each row, and the number of the nearest."""

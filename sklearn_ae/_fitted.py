@@ -33,6 +33,8 @@ class Fitted(Stored):
         What the next pass of `fit_once` goes on with, if there has been one: the seed
         of all draws and the "places" that their streams have come to, the "state" that
         the solver moves along with theta, and the objective's "code_means".
+    completion : Completion or None
+        What gaps are, given the rest of a row, if that is more than the mean.
     path : LatentPath or None
         With ordered codes: what has been found of their sizes.
     whole : Fitted or None
@@ -49,6 +51,7 @@ class Fitted(Stored):
     loss_curve: list = field(default_factory=list)
     validation_loss_curve: list | None = None
     progress: dict = field(default_factory=dict)
+    completion: Any = None
     path: Any = None
     whole: Any = None
 
@@ -61,6 +64,23 @@ class Fitted(Stored):
     @property
     def dtype(self):
         return self.theta.dtype
+
+    @property
+    def location(self):
+        """Where a cell is that is not known, as of `Rows`."""
+        return self.mean
+
+    @property
+    def complete(self):
+        """What fills gaps by the rest of a row, in the user's units, or None."""
+        if self.completion is None:
+            return None
+
+        def completed(X, known):
+            scaled = self.completion.complete(self.scaling.apply(X), known)
+            return np.where(known, X, self.scaling.invert(scaled))
+
+        return completed
 
     @property
     def views(self):

@@ -10,6 +10,7 @@ import numpy as np
 
 from ._choices import choose
 from ._code_penalties import check_code_penalty
+from ._completion import Completion
 from ._corruption import Corruption
 from ._draws import Draws
 from ._fitted import Fitted
@@ -152,6 +153,9 @@ def _prepare(params, rows, aside, rng, n_rows, before=None, divided=None):
         training, aside = divided
     elif choices.validation_fraction:
         training, aside = rows.hold_out(choices.validation_fraction, rng)
+    if choices.noise and choices.noise.completes and fitted.completion is None:
+        completion = Completion.fit(training, fitted.scaling, rng)
+        fitted = replace(fitted, completion=completion)
     if before is None and fitted.model.starts_linear:
         # PCA is that of all rows if it may be, lest few make a worse one; validation
         # then leans towards it. What they are to judge apart from that they must not
@@ -216,8 +220,10 @@ def _stopping(fitted, objective, validation):
         *limits,
         validate=validation and partial(objective.mean_loss, rows=validation),
         callback=_reporter(choices, unit) if choices.verbose else None,
-        # PCA is a result, if rows set aside say that nothing else is better.
-        may_stay=validation is not None and fitted.model.starts_as_pca,
+        # PCA is a result, if rows set aside say that nothing else is better; and so is
+        # the regression that fills hidden cells.
+        may_stay=fitted.model.starts_as_pca
+        and (validation is not None or fitted.completion is not None),
         rate=choices.learning_rate_init,
         schedule=choices.learning_rate,
     )
@@ -311,6 +317,9 @@ def _bound_corruption(fitted, rows):
     noise = fitted.choices.noise
     if noise is None:
         return None
+    if noise.completes:
+        location = fitted.scaling.apply(fitted.location)
+        return noise.completed_by(fitted.completion, location)
     bound = noise.bind(fitted.scaling, rows)
     if not isinstance(bound, Corruption):
         raise TypeError(f"bind of {noise} must return a Corruption, got {bound!r}.")

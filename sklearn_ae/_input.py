@@ -1,29 +1,37 @@
 """What comes in: checked, and made into arrays and rows."""
 
+from typing import Any
+
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from ._compat import _check_sample_weight
+from ._gaps import GappyRows
 from ._losses import Loss, as_loss
 from ._rows import Rows, read_only
 
 FLOAT_DTYPES = [np.float64, np.float32]
 
 
-def refuse_sparse_and_masked(X):
+def refuse_sparse(X):
     if issparse(X):
         raise TypeError(
             "Sparse data was passed for X, but dense data is required: X.toarray(), or "
             "in a pipeline ColumnTransformer(sparse_threshold=0) or, without one, "
             "OneHotEncoder(sparse_output=False)."
         )
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        raise ValueError(
-            "X has masked cells, but all values are required; X.filled(value) or "
-            "sklearn.impute.SimpleImputer fills them."
-        )
+
+
+def with_nan(X: Any) -> Any:
+    """Return X with NaN where it is masked, or a frame of objects has no value."""
+    if isinstance(X, np.ma.MaskedArray):
+        dtype = np.result_type(X.dtype, np.float32) if X.dtype.kind in "biuf" else None
+        return np.ma.filled(X.astype(dtype), np.nan) if np.ma.is_masked(X) else X.data
+    if hasattr(X, "notna") and any(kind.kind == "O" for kind in np.ravel(X.dtypes)):
+        return X.astype(object).where(X.notna(), np.nan)
+    return X
 
 
 def check_weights(X, sample_weight, dtype):
@@ -59,10 +67,13 @@ def check_rows(estimator, X, sample_weight=None, like=None, loss=None, least=1):
     least : int, default=1
         Rows that there must be.
     """
-    refuse_sparse_and_masked(X)
+    refuse_sparse(X)
     options = {"reset": like is None, "ensure_min_samples": least}
-    X = validate_data(estimator, X, dtype=FLOAT_DTYPES, **options)
+    options |= {"dtype": FLOAT_DTYPES, "ensure_all_finite": "allow-nan"}
+    X = validate_data(estimator, with_nan(X), **options)
     rows = as_rows(X, check_weights(X, sample_weight, (like or X).dtype), like)
+    if like is None:
+        check_columns(estimator, rows)
     if loss is not None and type(as_loss(loss)).check_data is not Loss.check_data:
         check = as_loss(loss).check_data
         rows.sum_blocks(lambda piece: [check(read_only(piece.array())) or 0])
@@ -78,7 +89,25 @@ def as_rows(X, weights, like=None):
     """Return the kind of `Rows` that X needs; `like` is as in `check_rows`."""
     # Those of weight zero are left out, as if they were not there.
     kept = None if weights is None or weights.all() else np.flatnonzero(weights)
-    return Rows(X, weights, kept, (like or X).dtype)
+    args = X, weights, kept, (like or X).dtype
+    # The least number is NaN if any is.
+    if not (X.size and np.isnan(X.min())):
+        return Rows(*args)
+    return GappyRows.at(like and like.location, *args)
+
+
+def check_columns(estimator, rows):
+    """Raise ValueError if rows to be fitted have columns without any value."""
+    if rows.is_complete:
+        return
+    empty = np.flatnonzero(np.isnan(rows.fill))
+    if len(empty):
+        names = getattr(estimator, "feature_names_in_", np.arange(rows.n_features))
+        raise ValueError(
+            "X must have a value in each column, in a row of positive weight, but has "
+            f"none in {', '.join(map(repr, names[empty].tolist()))}. Leave such "
+            "columns out, as AutoencoderImputer does."
+        )
 
 
 def check_feature_weight(estimator, rows):
@@ -131,7 +160,9 @@ def _by_name(weights, names):
 
 def check_codes(estimator, X, dtype):
     """Return as `Rows` codes that a fitted estimator is to decode."""
-    refuse_sparse_and_masked(X)
+    refuse_sparse(X)
+    if np.ma.is_masked(X):
+        raise ValueError("X has masked cells, but all numbers of codes are required.")
     codes = check_array(X, dtype=FLOAT_DTYPES, input_name="X")
     if codes.shape[1] != estimator.n_components_:
         raise ValueError(
@@ -148,7 +179,10 @@ def check_validation_rows(estimator, X_val, sample_weight_val, rows):
     if X_val is None:
         raise ValueError("sample_weight_val is for rows of X_val, but X_val is None.")
     try:
-        return check_rows(estimator, X_val, sample_weight_val, rows, estimator.loss)
+        aside = check_rows(estimator, X_val, sample_weight_val, rows, estimator.loss)
+        if not aside.cell_weight_sum():
+            raise ValueError("There is no value in X, only NaN.")
+        return aside
     except (TypeError, ValueError) as error:
         message = (
             f"X_val and sample_weight_val must be like X and sample_weight: {error}"

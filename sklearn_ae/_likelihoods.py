@@ -32,10 +32,9 @@ class Likelihood(Stored, Loss):
         return 0.0
 
     def log_density(self, target, raw):
-        """Return that of each row, of targets, in float64: large counts cancel."""
+        """Return that of each cell, of targets, in float64: large counts cancel."""
         target, raw = target.astype(np.float64), raw.astype(np.float64)
-        cells = self.cells(target, raw) + self.left_out(target)
-        return -cells.sum(axis=1)
+        return -(self.cells(target, raw) + self.left_out(target))
 
     def draw(self, raw, rng):
         """Return targets drawn around raw outputs, in their dtype."""

@@ -6,6 +6,8 @@ import numpy as np
 from scipy.linalg import eigh, qr, svd
 from sklearn.utils.extmath import svd_flip
 
+from ._rows import Rows
+
 # With more rows and columns than these, a few directions are not found exactly.
 LARGE = 1000
 
@@ -14,6 +16,9 @@ PASSES = 6
 
 # The least noise that a likelihood starts with, as a variance of scaled data.
 LEAST_NOISE = 0.1
+
+# How often gaps are filled anew, and in how many rounds each time.
+REFILLS, ROUNDS = 5, 5
 
 # Directions that are followed beside those that are wanted, so that these get accurate.
 OVERSAMPLING = 10
@@ -69,12 +74,32 @@ def principal_axes(rows, scaling, n_wanted=None):
     directions are enough, these are found from a random start (Halko, Martinsson &
     Tropp 2011, "Finding structure with randomness", algorithm 4.4), with memory for
     little more than the directions.
+
+    Gaps are the mean at first, and then, a few times, what the `n_wanted` leading
+    directions make of the rest of the row (Josse & Husson 2012, "Handling missing
+    values in exploratory multivariate data analysis methods", section 2.2).
     """
     mean = rows.mean(scaling.apply)
+    axes = _axes(rows, scaling, mean, n_wanted)
+    if not rows.is_complete and n_wanted and n_wanted < rows.n_features:
+        for _ in range(REFILLS):
+            axes = _axes(rows, scaling, mean, n_wanted, axes.directions[:n_wanted])
+    return axes
+
+
+def _axes(rows, scaling, mean, n_wanted, filling=None):
+    """Return the axes of rows whose gaps lie in the span of the directions `filling`.
+
+    At first they are the mean.
+    """
+    # What has been filled counts like the rest.
+    weighted = type(rows) if filling is None else Rows
 
     def centred(rows):
         """Return a block such that the sum of all squares is the weighted scatter."""
-        block, weights = scaling.apply(rows.array()) - mean, rows.cell_weights()
+        block, weights = scaling.apply(rows.array()) - mean, weighted.cell_weights(rows)
+        if filling is not None:
+            block = _refilled(block, rows.known(), filling)
         return block if weights is None else block * np.sqrt(weights, dtype=np.float64)
 
     smaller = min(len(rows), rows.n_features)
@@ -92,9 +117,19 @@ def principal_axes(rows, scaling, n_wanted=None):
         _, lengths, directions = svd(whole, full_matrices=False, overwrite_a=True)
         variances = lengths**2
     _, directions = svd_flip(None, directions, u_based_decision=False)
-    weight_sum = rows.cell_weight_sum() / rows.n_features
+    weight_sum = weighted.cell_weight_sum(rows) / rows.n_features
     variances = np.maximum(variances, 0) / weight_sum
     return PrincipalAxes(mean, variances, directions, squares / weight_sum)
+
+
+def _refilled(block, known, directions):
+    """Return centred rows with gaps such that the rest of each row says what they are.
+
+    As far as the row lies in the span of the directions.
+    """
+    for _ in range(ROUNDS):
+        block = np.where(known, block, block @ directions.T @ directions)
+    return block
 
 
 def _scatter(rows, function):

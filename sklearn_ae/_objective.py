@@ -363,6 +363,12 @@ class Objective:
             inputs = workspace.inputs
             for where, rng in self.draws.tiles(INPUTS, len(X), start, step):
                 self._corrupt(scaled[where], rng, inputs[where])
+            if self.corruption.completes:
+                hidden = (inputs != scaled).astype(self.dtype)
+                cell_weights = hidden if cell_weights is None else hidden * cell_weights
+            elif not rows.is_complete:
+                # What is not known cannot be noisy.
+                np.copyto(inputs, scaled, where=~rows.known())
         drawn = None
         if code.draws:
             tiles = self.draws.tiles(CODES, len(X), start, step)

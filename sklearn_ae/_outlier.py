@@ -294,7 +294,7 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
         rows = self._check_rows(X, for_loss=True)
         # Distances are many products of few rows each, whatever the network takes.
         sharing = Sharing.NOTHING if isinstance(self._score, CombinedScore) else None
-        return self._by_blocks(partial(function, self._fitted.model), rows, sharing)
+        return self._by_blocks(partial(function, self._fitted), rows, sharing)
 
     def _validate_params(self):
         super()._validate_params()
@@ -315,14 +315,15 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
 
     def _judge(self, rows, training, aside, rng):
         """Fit the distances of a score, and what tells outliers from inliers."""
-        model, views = self._fitted.model, self._fitted.views
-        of_parts, score, calibration = self._part_weights(), LossScore(), None
+        fitted, of_parts, calibration = self._fitted, self._part_weights(), None
+        score: CombinedScore | LossScore = LossScore()
         if of_parts is not None:
-            score = CombinedScore.fit(of_parts, model, views, training, rng)
-        measure = partial(score.measure, model, views)
+            score = CombinedScore.fit(of_parts, fitted, training, rng)
+        measure = partial(score.measure, fitted, fitted.views)
+        length = block_length(fitted.model.row_bytes)
 
         def judged(rows):
-            return rows.apply(measure, block_length(model.row_bytes)), rows.weights()
+            return rows.apply(measure, length), rows.weights()
 
         scores, weights = judged(rows if aside is None else aside)
         if aside is not None:

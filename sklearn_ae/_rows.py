@@ -35,7 +35,7 @@ def in_dtype(X, dtype):
         return X
     with np.errstate(over="ignore"):
         converted = X.astype(dtype)
-    if dtype.itemsize < X.dtype.itemsize and not np.isfinite(converted).all():
+    if dtype.itemsize < X.dtype.itemsize and np.isinf(converted).any():
         raise ValueError(
             f"Input X contains a value too large for dtype({str(dtype)!r})."
         )
@@ -55,9 +55,9 @@ class Rows:
     This is the one way in which training reads data, and nothing else touches the
     array: rows that live elsewhere (on disk, on other machines) have the same methods.
 
-    A subclass defines `array` if X is not an array of floats, `cell_weights` and
-    `cell_weight_sum` if single cells have weights, and `sum`, `apply`, `hold_out` and
-    `batches` if rows are elsewhere. What it keeps besides, `take` hands on.
+    A subclass defines `array` if X is not an array of floats; `known`, `cell_weights`
+    and `cell_weight_sum` if some cells are not known; and `sum`, `apply`, `hold_out`
+    and `batches` if rows are elsewhere. What it keeps besides, `take` hands on.
 
     Attributes
     ----------
@@ -92,6 +92,15 @@ class Rows:
 
     def __len__(self):
         return self._X.shape[0] if self._indices is None else len(self._indices)
+
+    @property
+    def location(self):
+        """Weighted mean of each column: where a cell is that is not known."""
+        return self.mean(lambda X: X).astype(self.dtype)
+
+    def completed(self, function):
+        """Return the rows with what is not known as ``function(X, known)`` has it."""
+        return self
 
     @property
     def nbytes(self):
@@ -144,6 +153,10 @@ class Rows:
         if self._sample_weight is None or self._indices is None:
             return self._sample_weight
         return self._sample_weight[self._indices]
+
+    def known(self):
+        """Return which cells are known, as (n_rows, n_features), or None if all are."""
+        return None
 
     def cell_weights(self):
         """Return weights that broadcast to cells, or None if all are 1.

@@ -153,9 +153,9 @@ class Units:
         return self.targets is self.inputs
 
     def log_volume(self):
-        """Return the log of a unit volume of targets, in the user's units."""
+        """Return the log of each target's unit, in the user's units."""
         scale = np.broadcast_to(self.targets.scale, self.targets.location.shape)
-        return float(np.log(scale.astype(np.float64)).sum())
+        return np.log(scale.astype(np.float64))
 
     def of_scaled_rows(self):
         """Return the units for rows that are scaled already."""

@@ -53,6 +53,9 @@ def varying_share(rows, variance, rng):
     share, least = np.empty(rows.n_features), DIFFERENCE * np.sqrt(variance)
     for columns in gen_batches(rows.n_features, max(1, CHUNK_CELLS // len(X))):
         few = None if weights is None else weights[:, columns]
+        if few is not None and not rows.is_complete:
+            # Where all are gaps nothing differs.
+            few = np.where(few.any(axis=0), few, 1)
         median = quantile(X[:, columns], 0.5, few, axis=0)
         varies = np.abs(X[:, columns] - median) > least[columns]
         share[columns] = np.average(varies, axis=0, weights=few)

@@ -323,7 +323,7 @@ n_iter_ :
             mean = code.center(encoded).astype(np.float64)
             drawn = np.random.default_rng((0, start)).standard_normal(mean.shape)
             codes = code.codes(encoded, drawn.astype(encoded.dtype))
-            parts = self._log_likelihood(X, codes), code.divergence(encoded)
+            parts = self._log_likelihood(rows, X, codes), code.divergence(encoded)
             means = [weights @ part for part in (*parts, mean, mean**2)]
             return [float(weights.sum()), float(means[0]), float(means[1]), *means[2:]]
 
@@ -332,11 +332,15 @@ n_iter_ :
         self.elbo_ = {"reconstruction": reconstruction, "kl": kl}
         self.active_units_ = square - mean**2 > ACTIVE
 
-    def _log_likelihood(self, X, codes):
-        """Return the log-density of rows given one code of each, in float64."""
-        model = self._fitted.model
+    def _log_likelihood(self, rows, X, codes):
+        """Return the log-density of what is known of rows given one code of each."""
+        model, known = self._fitted.model, rows.known()
         raw = model.raw_of_codes(self._fitted.views, codes)
-        return model.loss.log_density(model.targets(X), raw) - model.units.log_volume()
+        cells = model.loss.log_density(model.targets(X), raw)
+        volume = model.units.log_volume()
+        if known is None:
+            return cells.sum(axis=1) - volume.sum()
+        return np.where(known, cells - volume, 0).sum(axis=1)
 
     def _log_density_bound(self, views, rows):
         X, code = rows.array(), self._fitted.model.code
@@ -345,9 +349,12 @@ n_iter_ :
         draws = rng.standard_normal((self.n_draws, self.n_components_))
         for drawn in draws.astype(encoded.dtype):
             codes = code.codes(encoded, drawn)
-            weight = self._log_likelihood(X, codes) + code.log_ratio(
+            weight = self._log_likelihood(rows, X, codes) + code.log_ratio(
                 codes, encoded, drawn
             )
             np.logaddexp(total, weight, out=total)
-        bound = total - np.log(self.n_draws)
+        bound, known = total - np.log(self.n_draws), rows.known()
+        if known is not None:
+            typical = self.elbo_["reconstruction"] - self.elbo_["kl"]
+            bound = np.where(known.any(axis=1), bound, typical)
         return np.nan_to_num(bound, copy=False, nan=-np.inf, neginf=-np.inf)

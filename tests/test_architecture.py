@@ -40,7 +40,9 @@ FLOORS = {
         "_stochastic",
         "_threads",
     },
+    "gaps": {"_gaps"},
     "units": {"_scaling"},
+    "expected values": {"_completion"},
     "the autoencoder": {"_linear", "_model", "_input", "_parameters"},
     "what is chosen, what is minimised": {
         "_choices",
@@ -52,6 +54,7 @@ FLOORS = {
     "fitting": {"_fitting"},
     "estimator": {"_base"},
     "public": {"_transformer", "_variational", "_outlier", "_selection", *DISPLAYS},
+    "of public estimators": {"_imputer"},
     "package": {"__init__"},
 }
 

@@ -11,13 +11,11 @@ import numpy as np
 import pytest
 from finite_differences import relative_error
 from joblib import Parallel, delayed
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.datasets import load_digits, load_iris
 
 from sklearn_ae import AutoencoderTransformer, Layer, _input
-from sklearn_ae._code import Code
-from sklearn_ae._fitting import Fitted
 from sklearn_ae._losses import SquaredError
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
@@ -49,71 +47,6 @@ def some_rows(kind=Rows, n_rows=40, weighted=True):
     return kind(rng.normal(size=(n_rows, 5)), weights)
 
 
-class Gappy(Rows):
-    """NaN stands for what is not known: it is taken as the mean, and weighs nothing."""
-
-    is_complete = False
-
-    def __init__(self, X, sample_weight=None, indices=None, dtype=None, fill=None):
-        super().__init__(X, sample_weight, indices, dtype)
-        self.fill = np.nanmean(X, axis=0, dtype=self.dtype) if fill is None else fill
-
-    @classmethod
-    def like(cls, X, weights, like=None):
-        """Gaps of later rows are filled by the mean of those that were fitted to."""
-        dtype = X.dtype if like is None else like.dtype
-        fill = like.mean if isinstance(like, Fitted) else getattr(like, "fill", None)
-        return cls(X, weights, None, dtype, fill)
-
-    def known(self):
-        return ~np.isnan(super().array())
-
-    def array(self, buffer=None):
-        X = super().array(buffer)
-        return np.where(np.isnan(X), self.fill, X)
-
-    def cell_weights(self):
-        weights, known = super().cell_weights(), self.known().astype(self.dtype)
-        return known if weights is None else weights * known
-
-    def mapped(self, function):
-        X = super().mapped(function).array()
-        X[~self.known()] = np.nan
-        return Gappy(X, self.weights(), fill=function(self.fill[None])[0])
-
-    def cell_weight_sum(self, feature_weight=None):
-        weights = self.cell_weights() * (
-            1 if feature_weight is None else feature_weight
-        )
-        return float(weights.sum(dtype=np.float64))
-
-
-def test_rows_with_gaps():
-    rng = np.random.RandomState(0)
-    rows = some_rows()
-    X = rows.array().copy()
-    X[:, 1:][rng.uniform(size=(len(X), 4)) < 0.3] = np.nan
-    gappy = Gappy(X, rows.weights())
-    known = ~np.isnan(X)
-    weights = known * rows.weights()[:, None]
-    means = gappy.mean(lambda X: X)
-    assert_allclose(
-        means, np.nansum(weights * np.nan_to_num(X), axis=0) / weights.sum(axis=0)
-    )
-    for block_rows in (0, 7):
-        objective, theta = make_objective(Code(), block_rows=block_rows)
-        assert relative_error(objective, theta, gappy) < 1e-6
-        model = objective.model
-        raw = model.raw(model.network.views(theta), gappy.array())
-        expected = (weights * np.square(raw - np.nan_to_num(X))).sum() / weights.sum()
-        assert_allclose(objective.mean_loss(theta, gappy), expected)
-    # Each row's loss is the mean over what is known of it.
-    losses = model.losses(model.network.views(theta), gappy)
-    assert np.all(losses[~known] == 0)
-    errors = np.where(known, np.square(raw - np.nan_to_num(X)), 0)
-    assert_allclose(losses.mean(axis=1), errors.sum(axis=1) / known.sum(axis=1))
-
-
 def accept(monkeypatch, kind, **options):
     """Let estimators take another kind of rows: three lines of `_input`."""
 
@@ -121,28 +54,9 @@ def accept(monkeypatch, kind, **options):
         return kind(X, weights, None, X.dtype if like is None else like.dtype)
 
     validate_data = partial(_input.validate_data, **options)
-    monkeypatch.setattr(_input, "refuse_sparse_and_masked", lambda X: None)
+    monkeypatch.setattr(_input, "refuse_sparse", lambda X: None)
     monkeypatch.setattr(_input, "validate_data", validate_data)
-    monkeypatch.setattr(_input, "as_rows", getattr(kind, "like", as_rows))
-
-
-def test_estimators_take_gaps(monkeypatch):
-    accept(monkeypatch, Gappy, ensure_all_finite="allow-nan")
-    rng = np.random.RandomState(0)
-    hidden = rng.uniform(size=IRIS.shape) < 0.2
-    X = np.where(hidden, np.nan, IRIS)
-    estimator = AutoencoderTransformer(2, max_iter=100, **quick).fit(X)
-    assert_allclose(estimator.mean_, np.nanmean(X, axis=0))
-    filled = estimator.reconstruct(X)
-    by_mean = np.square(IRIS - estimator.mean_)[hidden].mean()
-    assert np.square(IRIS - filled)[hidden].mean() < 0.6 * by_mean
-    assert 0.9 < estimator.score(X) < 1
-    assert np.isfinite(estimator.score_samples(X)).all()
-    monkeypatch.undo()
-    plain = AutoencoderTransformer(2, max_iter=20, **quick).fit(IRIS)
-    accept(monkeypatch, Gappy, ensure_all_finite="allow-nan")
-    same = AutoencoderTransformer(2, max_iter=20, **quick).fit(IRIS)
-    assert_allclose(same.transform(IRIS), plain.transform(IRIS), rtol=1e-6)
+    monkeypatch.setattr(_input, "as_rows", as_rows)
 
 
 class SparseRows(Rows):

@@ -1,0 +1,230 @@
+"""The autoencoder as an imputer: it fills gaps by what the rest of a row says."""
+
+import warnings
+from dataclasses import KW_ONLY, dataclass
+from numbers import Real
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike
+from sklearn.base import TransformerMixin, clone
+from sklearn.impute import MissingIndicator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ._base import BaseAutoencoder, all_or_nothing
+from ._compat import MissingValues, _check_feature_names_in, _fit_context
+from ._completion import HiddenCells
+from ._input import FLOAT_DTYPES, with_nan
+from ._options import Parameters, parameter
+from ._transformer import AutoencoderTransformer
+
+
+def default_estimator():
+    """Return what fills gaps unless something else is asked for."""
+    return AutoencoderTransformer(
+        noise=HiddenCells(),
+        scaling="per_feature",
+        early_stopping=False,
+        max_iter=50,
+        random_state=0,
+    )
+
+
+@dataclass(repr=False, eq=False)
+class AutoencoderImputer(TransformerMixin, Parameters):
+    """Fill gaps with what an autoencoder makes of the rest of the row.
+
+    By default it starts from what a normal distribution expects (a linear regression on
+    all that is known of a row), and a network learns what to add to it: of each
+    training row known cells are hidden, again and again others, which it has to return.
+    Cells that are known stay as they are.
+
+    Filled cells are means, given the rest: they vary less than real ones do.
+
+    Parameters
+    ----------
+    estimator : estimator or None, default=None
+        What fills gaps: any of this package, which is fitted to the rows with gaps.
+        None is ``AutoencoderTransformer(noise=HiddenCells(), scaling="per_feature",
+        early_stopping=False, max_iter=50, random_state=0)``. Keep the `noise` in one of
+        your own: a network that has not learnt to fill gaps does it badly.
+
+    missing_values : int, float or NaN, default=nan
+        What stands for a gap. pandas.NA, and masked cells of a masked array, do so
+        beside NaN.
+
+    add_indicator : bool, default=False
+        Whether columns of zeros and ones follow that say where the gaps were
+        (:class:`~sklearn.impute.MissingIndicator`).
+
+    keep_empty_features : bool, default=False
+        Whether columns without any value in `fit` are kept, their gaps filled with 0;
+        otherwise they are left out, with a warning.
+
+    Attributes
+    ----------
+    estimator_ : estimator or None
+        The fitted estimator, of the columns that have values; None if none has.
+
+    indicator_ : MissingIndicator or None
+        What makes the columns of `add_indicator`.
+
+    n_features_in_ : int
+        Number of features seen in fit.
+
+    feature_names_in_ : ndarray of shape (n_features_in_,)
+        Names of the features, if X had names that are all strings.
+
+    See Also
+    --------
+    HiddenCells : What the network learns from.
+    sklearn.impute.IterativeImputer : One regression for each column.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.datasets import load_breast_cancer
+    >>> from sklearn.impute import SimpleImputer
+    >>> from sklearn_ae import AutoencoderImputer
+    >>> X, _ = load_breast_cancer(return_X_y=True)
+    >>> gaps = np.random.RandomState(0).uniform(size=X.shape) < 0.2
+    >>> with_gaps = np.where(gaps, np.nan, X)
+    >>> for imputer in (SimpleImputer(), AutoencoderImputer()):
+    ...     errors = (imputer.fit_transform(with_gaps) - X) / X.std(axis=0)
+    ...     print(round(np.sqrt(np.mean(errors[gaps] ** 2)), 1))
+    1.0
+    0.4
+    """
+
+    estimator: Any = parameter(None, BaseAutoencoder, None)
+    _: KW_ONLY
+    missing_values: Any = parameter(np.nan, MissingValues(numeric_only=True))
+    add_indicator: bool = parameter(False, "boolean")
+    keep_empty_features: bool = parameter(False, "boolean")
+
+    @_fit_context(prefer_skip_nested_validation=False)
+    def fit(
+        self, X: ArrayLike, y: object = None, *, sample_weight: ArrayLike | None = None
+    ) -> Self:
+        """Learn from rows with gaps.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            The training rows: numbers and gaps, at least two rows. Never modified.
+
+        y : Ignored
+            Not used, present for API consistency by convention.
+
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows, not negative.
+
+        Returns
+        -------
+        self : object
+            The fitted imputer.
+
+        Raises
+        ------
+        ValueError
+            If a parameter, X or `sample_weight` is not as described. An imputer that
+            was fitted before stays as it was.
+        """
+        with all_or_nothing(self):
+            cells: Any = self._with_nan(X, reset=True)
+            self._has_values = ~np.isnan(cells).all(axis=0)
+            self.indicator_ = self.estimator_ = None
+            if self.add_indicator:
+                self.indicator_ = MissingIndicator(error_on_new=False).fit(cells)
+            if self._has_values.any():
+                few = cells[:, self._has_values]
+                estimator = clone(self.estimator or default_estimator())
+                self.estimator_ = estimator.fit(few, sample_weight=sample_weight)
+        empty = _check_feature_names_in(self)[~self._kept]
+        if len(empty):
+            warnings.warn(
+                f"X has no value in {', '.join(empty)}: left out. "
+                "keep_empty_features=True fills such columns with 0.",
+                UserWarning,
+                stacklevel=3,
+            )
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:
+        """Fill the gaps of rows.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Any rows with the features of the training data.
+
+        Returns
+        -------
+        X_filled : ndarray of shape (n_samples, n_features_out)
+            The same, without gaps. `set_output` makes it a DataFrame.
+        """
+        check_is_fitted(self)
+        X = self._with_nan(X, reset=False)
+        filled, gaps = X.copy(), np.isnan(X)
+        filled[:, ~self._has_values] = np.nan_to_num(X[:, ~self._has_values])
+        some = gaps[:, self._has_values].any(axis=1)
+        if some.any():
+            where = np.ix_(some, self._has_values)
+            estimator: Any = self.estimator_
+            reconstructed = np.asarray(estimator.reconstruct(X[where]))
+            filled[where] = np.where(gaps[where], reconstructed, X[where])
+        parts = [filled[:, self._kept]]
+        if self.indicator_ is not None:
+            parts.append(self.indicator_.transform(X).astype(X.dtype))
+        return np.hstack(parts)
+
+    def get_feature_names_out(self, input_features: ArrayLike | None = None):
+        """Return the names of the columns that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str or None, default=None
+            Names of the features; None are those seen in fit, or x0, x1 and so on.
+
+        Returns
+        -------
+        feature_names_out : ndarray of str objects
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features)
+        if self.indicator_ is None:
+            return names[self._kept]
+        indicated = self.indicator_.get_feature_names_out(names)
+        return np.concatenate([names[self._kept], indicated])
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "estimator_")
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self._gaps_are_nan
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @property
+    def _gaps_are_nan(self):
+        # Or pandas.NA, which is no number.
+        number: Any = self.missing_values
+        return not isinstance(number, Real) or number != number
+
+    @property
+    def _kept(self):
+        return self._has_values | self.keep_empty_features
+
+    def _with_nan(self, X, reset):
+        """Return X with NaN for gaps; others than `missing_values` are refused."""
+        X = validate_data(
+            self,
+            with_nan(X),
+            reset=reset,
+            dtype=FLOAT_DTYPES,
+            ensure_all_finite="allow-nan" if self._gaps_are_nan else True,
+        )
+        return (
+            X if self._gaps_are_nan else np.where(self.missing_values == X, np.nan, X)
+        )

@@ -1,0 +1,416 @@
+"""Cells that are not known: they count nowhere, and may be filled."""
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from finite_differences import relative_error
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.stats import multivariate_normal
+from sklearn.base import clone
+from sklearn.datasets import load_breast_cancer, load_digits
+from sklearn.decomposition import PCA
+from sklearn.metrics import roc_auc_score
+
+from sklearn_ae import (
+    AutoencoderOutlierDetector,
+    AutoencoderTransformer,
+    FunctionNoise,
+    GaussianNoise,
+    HiddenCells,
+    MaskingNoise,
+    VariationalAutoencoder,
+)
+from sklearn_ae._code import Code
+from sklearn_ae._gaps import GappyRows
+from sklearn_ae._input import check_rows
+from sklearn_ae._linear import principal_axes
+from sklearn_ae._losses import SquaredError
+from sklearn_ae._model import Model
+from sklearn_ae._network import Network
+from sklearn_ae._objective import Objective
+from sklearn_ae._rows import Rows
+from sklearn_ae._scaling import Scaling, Units, fit_scaling
+
+pytestmark = pytest.mark.filterwarnings("ignore:Stopped after max_iter")
+
+CANCER, DIGITS = load_breast_cancer().data, load_digits().data
+CLASSES = [AutoencoderTransformer, AutoencoderOutlierDetector, VariationalAutoencoder]
+PER_ROW = ["transform", "reconstruct", "score_samples"]
+
+all_classes = pytest.mark.parametrize("cls", CLASSES)
+
+
+def make(cls=AutoencoderTransformer, **params):
+    defaults = {"hidden_layer_sizes": (8,), "max_iter": 5, "random_state": 0}
+    return cls(3, **defaults | params)
+
+
+def with_gaps(X, share=0.2, seed=0):
+    gaps = np.random.RandomState(seed).uniform(size=X.shape) < share
+    return np.where(gaps, np.nan, X)
+
+
+GAPPY = with_gaps(CANCER)
+
+
+def gappy_rows(n_rows=40, weighted=True, dtype=np.float64):
+    rng = np.random.RandomState(1)
+    X = with_gaps(rng.normal(size=(n_rows, 5)), 0.3).astype(dtype)
+    weights = rng.uniform(0.5, 2, size=n_rows).astype(dtype) if weighted else None
+    return X, weights, GappyRows.at(None, X, weights)
+
+
+# Rows
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("weighted", [True, False])
+def test_statistics_are_of_known_cells(weighted, dtype, monkeypatch):
+    X, weights, rows = gappy_rows(60, weighted, dtype)
+    known = ~np.isnan(X)
+    cells = known * (np.ones(60) if weights is None else weights)[:, None]
+    expected = np.average(np.nan_to_num(X), axis=0, weights=cells)
+    spread = np.average((np.nan_to_num(X) - expected) ** 2, axis=0, weights=cells)
+    tolerance = {"rtol": 1e-5 if dtype == np.float32 else 1e-12, "atol": 1e-6}
+    for length in (100, 7):
+        monkeypatch.setattr("sklearn_ae._rows.block_length", lambda _, n=length: n)
+        mean, scaling = fit_scaling(rows, "per_feature")
+        assert_allclose(mean, expected, **tolerance)
+        assert_allclose(scaling.scale**2, spread, **tolerance)
+        assert_allclose(rows.cell_weight_sum(), cells.sum(), rtol=1e-6)
+        of_features = np.arange(5.0)
+        expected_sum = (cells @ of_features).sum()
+        assert_allclose(rows.cell_weight_sum(of_features), expected_sum, rtol=1e-6)
+    assert_allclose(scaling.apply(rows.array())[~known], 0, atol=1e-6)
+
+
+def test_gaps_stay_where_they_are():
+    X, _, rows = gappy_rows()
+    before = X.copy()
+    order = np.array([7, 2, 2, 39, 0])
+    few = rows.take(order)
+    buffer = np.empty((5, 5))
+    assert few.array(buffer) is buffer
+    assert_array_equal(few.array(), buffer)
+    # Into a buffer, or not: the array is not written into.
+    rows.array(np.empty_like(X))
+    assert_array_equal(X, before)
+    assert_array_equal(few.known(), ~np.isnan(X[order]))
+    scaled = few.mapped(lambda X: 2 * X + 1)
+    assert_array_equal(scaled.array(), 2 * few.array() + 1)
+    assert_array_equal(scaled.known(), few.known())
+    assert_array_equal(scaled.cell_weights(), few.cell_weights())
+
+
+@pytest.mark.parametrize("noise", [None, GaussianNoise(0.3), MaskingNoise(0.5)])
+def test_gradient_and_loss(noise):
+    X, weights, rows = gappy_rows()
+    network = Network.mirrored(5, (4,), 3)
+    units = Units.of(Scaling(np.zeros(5), np.ones(())), SquaredError(), False)
+    model = Model(network, SquaredError(), units, Code())
+    theta = np.random.RandomState(0).normal(scale=0.5, size=network.n_parameters)
+    known = ~np.isnan(X)
+    cells = known * weights[:, None]
+    values = []
+    for block_rows in (0, 7):
+        objective = Objective(
+            model, None, np.float64, block_rows=block_rows, corruption=noise
+        )
+        assert relative_error(objective, theta, rows) < 1e-6
+        values.append(objective.mean_loss(theta, rows))
+    assert_allclose(values[0], values[1])
+    if noise is None:
+        raw = model.raw(network.views(theta), rows.array())
+        expected = (cells * (raw - np.nan_to_num(X)) ** 2).sum() / cells.sum()
+        assert_allclose(values[0], expected)
+    # The gradient of all minibatches is that of all rows: one divisor for all.
+    if noise is None:
+        objective = Objective(model, None, np.float64)
+        total = 0
+        for fun, n_rows in objective.minibatches(rows, 8):
+            total = total + n_rows / len(rows) * fun(theta)[1]
+        assert_allclose(total, objective.value_and_gradient(theta, rows)[1])
+
+
+def test_noise_does_not_reach_gaps():
+    seen = []
+
+    class Watched(GaussianNoise):
+        def apply(self, X, rng, out):
+            return super().apply(X, rng, out)
+
+    X, weights, rows = gappy_rows()
+    network = Network.mirrored(5, (4,), 3)
+    units = Units.of(Scaling(np.zeros(5), np.ones(())), SquaredError(), False)
+    model = Model(network, SquaredError(), units)
+    objective = Objective(model, None, np.float64, corruption=Watched(1.0))
+    block = objective.block
+    objective.block = lambda theta, rows, *args: (
+        seen.append(rows.inputs.copy()) or block(theta, rows, *args)
+    )
+    objective.value(np.zeros(network.n_parameters), rows)
+    gaps = np.isnan(X)
+    assert_array_equal(seen[0][gaps], rows.array()[gaps])
+    assert not np.isclose(seen[0][~gaps], X[~gaps]).any()
+
+
+def test_pca_of_rows_with_gaps():
+    """Refilled, the directions are nearer to those of the whole rows."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 8))
+    X += 0.1 * rng.normal(size=X.shape)
+    directions = PCA(2).fit(X).components_
+    rows = GappyRows.at(None, with_gaps(X, 0.3))
+    _, scaling = fit_scaling(rows, "global")
+
+    def distance(axes):
+        cosines = np.linalg.svd(axes.directions[:2] @ directions.T)[1]
+        return np.sqrt(np.square(np.arccos(np.minimum(cosines, 1))).sum())
+
+    refilled, mean_filled = (distance(principal_axes(rows, scaling, k)) for k in (2, 8))
+    assert refilled < mean_filled / 3
+    # A few directions of many are found from a random start, the same.
+    wide = GappyRows.at(None, np.tile(with_gaps(X, 0.3), (3, 150)))
+    axes = principal_axes(wide, fit_scaling(wide, "global")[1], 2)
+    full = PCA(2).fit(np.tile(X, (3, 150))).components_
+    assert np.linalg.svd(axes.directions[:2] @ full.T)[1].min() > 0.999
+
+
+# Estimators
+
+
+@all_classes
+def test_whatever_stands_for_a_gap(cls):
+    names = [f"f{i}" for i in range(30)]
+    frame = pd.DataFrame(GAPPY, columns=names)
+    ints = GAPPY.round()
+    nullable = pd.DataFrame(ints, columns=names).astype("Int64")
+    assert nullable.isna().sum().sum() == np.isnan(GAPPY).sum()
+    variants = [
+        (GAPPY, frame),
+        (GAPPY, np.ma.masked_invalid(GAPPY)),
+        (GAPPY, pl.DataFrame(GAPPY, schema=names).fill_nan(None)),
+        (ints, nullable),
+        (ints, nullable.astype(object)),
+        (ints, np.ma.masked_array(np.nan_to_num(ints).astype(int), np.isnan(ints))),
+    ]
+    for plain, other in variants:
+        expected = make(cls).fit(plain).score_samples(plain)
+        with pytest.MonkeyPatch.context():
+            assert_array_equal(make(cls).fit(other).score_samples(other), expected)
+
+
+@all_classes
+@pytest.mark.parametrize("method", ["fit", "partial_fit", *PER_ROW, "score"])
+def test_infinity_is_an_error(cls, method):
+    estimator = make(cls, early_stopping=False).fit(CANCER)
+    for value in (np.inf, -np.inf):
+        X = GAPPY.copy()
+        X[5, 2] = value
+        with pytest.raises(ValueError, match="Input X contains infinity"):
+            getattr(estimator, method)(X)
+    assert np.isfinite(estimator.score(CANCER))
+
+
+@all_classes
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_columns_without_a_value_are_named(cls, method):
+    X = GAPPY.copy()
+    X[:, [3, 8]] = np.nan
+    frame = pd.DataFrame(X, columns=[f"f{i}" for i in range(30)])
+    with pytest.raises(ValueError, match="but has none in 'f3', 'f8'. Leave such"):
+        getattr(make(cls), method)(frame)
+    X[4, [3, 8]] = 1
+    weights = np.arange(len(X)) != 4
+    with pytest.raises(ValueError, match="in a row of positive weight.*none in 3, 8"):
+        getattr(make(cls), method)(X, sample_weight=weights)
+    # Once there was one, it may be missing.
+    estimator = getattr(make(cls), method)(X)
+    X[4, [3, 8]] = np.nan
+    assert np.isfinite(estimator.score(X))
+    if method == "partial_fit":
+        estimator.partial_fit(X)
+
+
+@all_classes
+@pytest.mark.parametrize("scaling", ["global", "per_feature", None])
+@pytest.mark.parametrize("noise", [None, "auto", HiddenCells(0.3)])
+def test_gaps_count_nowhere(cls, scaling, noise):
+    """What was in a cell cannot matter; all methods work, nothing is modified."""
+    X, weights = GAPPY[:200] / CANCER.std(axis=0), np.linspace(0.1, 1, 200)
+    before = X.copy()
+    estimator = make(cls, scaling=scaling, noise=noise)
+    estimator.fit(X, sample_weight=weights)
+    known = ~np.isnan(X)
+    cells = weights[:, None] * known
+    expected = np.average(np.nan_to_num(X), axis=0, weights=cells)
+    assert_allclose(estimator.mean_, expected)
+    assert np.isfinite(estimator.loss_curve_).all()
+    for method in PER_ROW:
+        result = getattr(estimator, method)(X)
+        assert np.isfinite(result).all()
+        few = [150, 3]
+        assert_allclose(getattr(estimator, method)(X[few]), result[few], rtol=1e-9)
+        whole = getattr(estimator, method)(X[np.isnan(X).sum(axis=1) < 5])
+        assert_allclose(whole, result[np.isnan(X).sum(axis=1) < 5], rtol=1e-9)
+    assert_array_equal(X, before)
+    same = clone(estimator).fit(X, sample_weight=weights)
+    assert_array_equal(same.score_samples(X), estimator.score_samples(X))
+    estimator.partial_fit(X[:50])
+    assert np.isfinite(estimator.score(X, sample_weight=weights))
+
+
+def test_scores_are_means_over_known_cells():
+    for scaling in ("global", "per_feature"):
+        estimator = make(scaling=scaling).fit(GAPPY)
+        known = ~np.isnan(GAPPY)
+        residual = np.where(known, estimator.reconstruct(GAPPY) - GAPPY, 0)
+        unit = 1 if scaling == "global" else estimator.scale_
+        losses = (residual / unit) ** 2
+        by_mean = np.where(known, (GAPPY - estimator.mean_) / unit, 0) ** 2
+        expected = -losses.sum(axis=1) / known.sum(axis=1)
+        assert_allclose(estimator.score_samples(GAPPY), expected, rtol=1e-6)
+        r2 = 1 - losses.sum() / by_mean.sum()
+        assert_allclose(estimator.score(GAPPY), r2)
+
+
+@pytest.mark.parametrize("loss", ["binary_cross_entropy", "poisson", "huber"])
+def test_other_losses(loss):
+    X = with_gaps(DIGITS[:200] / 16)
+    for cls in CLASSES:
+        if cls is not VariationalAutoencoder or loss != "huber":
+            estimator = make(cls, loss=loss).fit(X)
+            assert np.isfinite(estimator.score_samples(X)).all()
+            assert np.isfinite(estimator.reconstruct(X)).all()
+
+
+def test_float32_is_kept():
+    X = GAPPY.astype(np.float32)
+    for noise in (None, HiddenCells(0.2)):
+        estimator = make(noise=noise).fit(X)
+        assert estimator.transform(X).dtype == np.float32
+        double = make(noise=noise).fit(GAPPY)
+        assert_allclose(estimator.score(X), double.score(GAPPY), atol=1e-3)
+        # float64 rows for a float32 fit, and the other way round.
+        assert_allclose(estimator.transform(GAPPY), estimator.transform(X), rtol=1e-5)
+        double.transform(X)
+
+
+def test_validation_rows_may_have_gaps_alone():
+    estimator = make().fit(CANCER, X_val=GAPPY)
+    assert len(estimator.validation_loss_curve_) == estimator.n_iter_
+    expected = make().fit(CANCER, X_val=GAPPY.astype(object))
+    assert estimator.validation_loss_curve_ == expected.validation_loss_curve_
+    make().fit(GAPPY, X_val=CANCER)
+
+
+def test_svd_is_for_whole_rows():
+    linear = AutoencoderTransformer(3, activation="identity", random_state=0)
+    assert linear.fit(CANCER).solver_ == "svd"
+    assert linear.fit(GAPPY).solver_ == "adam"
+    with pytest.raises(ValueError, match="X without gaps"):
+        clone(linear).set_params(solver="svd").fit(GAPPY)
+
+
+@all_classes
+def test_a_row_without_values_is_a_typical_one(cls):
+    X = GAPPY.copy()
+    X[7] = np.nan
+    for params in ({}, {"noise": HiddenCells(0.2)}):
+        estimator = cls(4, random_state=0, max_iter=20, **params).fit(X)
+        scores = estimator.score_samples(X)
+        share_below = np.mean(scores < scores[7])
+        assert 0.1 < share_below < 0.9
+        assert_allclose(estimator.score_samples(X[[7]]), scores[7])
+        assert np.isfinite(estimator.reconstruct(X[[7]])).all()
+    if cls is AutoencoderOutlierDetector:
+        assert_array_equal(estimator.score_contributions(X)[7], 0)
+        assert estimator.predict(X[[7]]) == 1
+
+
+@pytest.mark.parametrize("params", [{}, {"score_parts": "loss"}, {"noise": None}])
+def test_contributions_of_gaps_are_nothing(params):
+    detector = AutoencoderOutlierDetector(random_state=0, max_iter=10, **params)
+    detector.fit(GAPPY)
+    contributions = detector.score_contributions(GAPPY)
+    assert_array_equal(contributions[np.isnan(GAPPY)], 0)
+    assert_allclose(contributions.sum(axis=1), detector.score_samples(GAPPY))
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+def test_gaps_alone_are_not_abnormal(share):
+    """Half of the rows have gaps, in training as afterwards."""
+    rng = np.random.RandomState(0)
+    X = DIGITS[load_digits().target < 5][:, 10:54]
+    gaps = (rng.uniform(size=X.shape) < share) & (rng.uniform(size=(len(X), 1)) < 0.5)
+    X = np.where(gaps, np.nan, X)
+    detector = AutoencoderOutlierDetector(random_state=0).fit(X[::2])
+    abnormality = -detector.score_samples(X[1::2])
+    assert 0.4 < roc_auc_score(gaps[1::2].any(axis=1), abnormality) < 0.6
+    # A detector that has seen whole rows alone is not surprised either.
+    detector.fit(DIGITS[load_digits().target < 5][:, 10:54][::2])
+    abnormality = -detector.score_samples(X[1::2])
+    assert 0.35 < roc_auc_score(gaps[1::2].any(axis=1), abnormality) < 0.65
+
+
+def test_outliers_are_found_among_gaps():
+    X, y = load_breast_cancer(return_X_y=True)
+    benign = np.flatnonzero(y == 1)
+    train, test = benign[::2], np.r_[benign[1::2], np.flatnonzero(y == 0)]
+    for noise in ("auto", HiddenCells(0.2)):
+        detector = AutoencoderOutlierDetector(noise=noise, random_state=0)
+        detector.fit(GAPPY[train])
+        assert roc_auc_score(y[test], detector.score_samples(GAPPY[test])) > 0.94
+
+
+def test_density_of_what_is_known():
+    """Beside that of the normal distribution that a linear one is."""
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(2000, 2)) @ rng.normal(size=(2, 5))
+    X += rng.normal(size=X.shape)
+    linear = {"hidden_layer_sizes": (), "scaling": "global", "n_draws": 500}
+    vae = VariationalAutoencoder(2, random_state=0, **linear).fit(X)
+    weights = vae.coefs_[-1] * vae.scale_
+    covariance = weights.T @ weights + vae.noise_variance_ * np.eye(5)
+    mean = vae.inverse_transform(np.zeros((1, 2)))[0]
+    for known, gap in (([0, 1, 2, 3, 4], 0), ([0, 2, 3], 0.2), ([1, 3, 4], 0.1)):
+        some = np.full(X.shape, np.nan)
+        some[:, known] = X[:, known]
+        normal = multivariate_normal(mean[known], covariance[np.ix_(known, known)])
+        exact, bound = normal.logpdf(X[:, known]).mean(), vae.score(some)
+        # A bound: the encoder gets 0 for a gap, so its codes are not quite right.
+        assert exact - gap - 0.01 < bound < exact + 0.01
+
+
+def test_training_goes_on_with_gaps():
+    for noise in (None, HiddenCells(0.2)):
+        estimator = make(noise=noise, early_stopping=False).partial_fit(CANCER[:100])
+        for start in range(100, 500, 100):
+            estimator.partial_fit(GAPPY[start : start + 100])
+        assert np.isfinite(estimator.score(GAPPY))
+        warm = make(noise=noise, warm_start=True).fit(GAPPY).fit(GAPPY)
+        assert np.isfinite(warm.score(GAPPY))
+
+
+def test_ordered_codes_with_gaps():
+    estimator = AutoencoderTransformer(ordered=True, random_state=0, max_iter=20)
+    estimator.fit(with_gaps(DIGITS))
+    assert (np.diff(estimator.latent_path_["score"][:5]) > 0).all()
+    assert np.isfinite(estimator.truncated(2).transform(with_gaps(DIGITS))).all()
+
+
+def test_own_noise_gets_means_for_gaps():
+    def checked(X, random_state):
+        assert np.isfinite(X).all()
+        return X + random_state.normal(size=X.shape)
+
+    make(noise=FunctionNoise(checked)).fit(GAPPY)
+
+
+def test_rows_without_gaps_are_plain():
+    estimator = AutoencoderTransformer()
+    assert type(check_rows(estimator, CANCER)) is Rows
+    assert type(check_rows(estimator, GAPPY)) is GappyRows
+    huge = np.where(np.arange(4) % 2, 1e308, -1e308) * np.ones((3, 1))
+    assert type(check_rows(estimator, huge)) is Rows
