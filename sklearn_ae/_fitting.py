@@ -31,6 +31,9 @@ OTHER_SIZES = [(64, 64, 64), (64,)]
 # Data up to this size are scaled before training, in a copy.
 SCALED_AHEAD_BYTES = 16 * 2**20
 
+# Threads that share out rows have a gradient each, unless it is larger than this.
+MOST_GRADIENT_BYTES = 32 * 2**20
+
 # A pass has diverged if it multiplies the loss by this: the loss of scaled rows, or 1,
 # which is about what predicting the mean costs, if targets are scaled.
 DIVERGED = 1000
@@ -204,12 +207,13 @@ def _train(fitted, training, aside, rng, map_pieces):
         partial(objective.minibatches, rows, choices.batch_size, shuffler),
     )
     if choices.solver == "svd":
-        theta, axes = fitted.theta.copy(), principal_axes(training, fitted.scaling)
+        theta, n_components = fitted.theta.copy(), choices.n_components
+        axes = principal_axes(training, fitted.scaling, n_components, exact=True)
         write_linear_solution(fitted.model.network, theta, axes, choices.alpha)
         solution = Solution(theta, Outcome.CONVERGED, 1, [], [])
     else:
         stopping = _stopping(fitted, objective, validation)
-        solution = choices.solver.minimize(problem, fitted.theta.copy(), stopping)
+        solution = choices.solver.minimize(problem, fitted.theta, stopping)
     return _with_results(fitted, solution, problem.value(solution.theta)), solution
 
 
@@ -296,10 +300,12 @@ def _choose_sharing(fitted, rows):
     n_weights = model.network.n_multiplications
     block_rows = objective_block_length(model)
     n_rows = fitted.choices.batch_size if solver.draws_anew else len(rows)
-    if n_rows >= 2 * block_rows and block_rows * n_weights > LARGE_BLOCK:
+    wide = model.network.n_gradients * fitted.dtype.itemsize > MOST_GRADIENT_BYTES
+    several = n_rows >= 2 * block_rows and not wide
+    if several and block_rows * n_weights > LARGE_BLOCK:
         return Sharing.ROWS
-    large = solver.draws_anew and n_rows * n_weights > LARGE_BLOCK
-    return Sharing.BLAS if large else Sharing.NOTHING
+    large = n_rows * n_weights > LARGE_BLOCK
+    return Sharing.BLAS if large and (solver.draws_anew or wide) else Sharing.NOTHING
 
 
 def _objective(fitted, model, rows, draws, map_pieces):

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
@@ -11,17 +10,12 @@ from ._compat import _check_sample_weight
 from ._gaps import GappyRows
 from ._losses import Loss, as_loss
 from ._rows import Rows, read_only
+from ._sparse import SparseGappyRows, SparseRows, stored_values
 
 FLOAT_DTYPES = [np.float64, np.float32]
 
-
-def refuse_sparse(X):
-    if issparse(X):
-        raise TypeError(
-            "Sparse data was passed for X, but dense data is required: X.toarray(), or "
-            "in a pipeline ColumnTransformer(sparse_threshold=0) or, without one, "
-            "OneHotEncoder(sparse_output=False)."
-        )
+# What X may be, for scikit-learn's check.
+ACCEPTED: dict = {"dtype": FLOAT_DTYPES, "accept_sparse": "csr"}
 
 
 def with_nan(X: Any) -> Any:
@@ -67,9 +61,8 @@ def check_rows(estimator, X, sample_weight=None, like=None, loss=None, least=1):
     least : int, default=1
         Rows that there must be.
     """
-    refuse_sparse(X)
     options = {"reset": like is None, "ensure_min_samples": least}
-    options |= {"dtype": FLOAT_DTYPES, "ensure_all_finite": "allow-nan"}
+    options |= {"ensure_all_finite": "allow-nan", **ACCEPTED}
     X = validate_data(estimator, with_nan(X), **options)
     rows = as_rows(X, check_weights(X, sample_weight, (like or X).dtype), like)
     if like is None:
@@ -90,10 +83,12 @@ def as_rows(X, weights, like=None):
     # Those of weight zero are left out, as if they were not there.
     kept = None if weights is None or weights.all() else np.flatnonzero(weights)
     args = X, weights, kept, (like or X).dtype
+    sparse, values = not isinstance(X, np.ndarray), stored_values(X)
     # The least number is NaN if any is.
-    if not (X.size and np.isnan(X.min())):
-        return Rows(*args)
-    return GappyRows.at(like and like.location, *args)
+    if not (values.size and np.isnan(values.min())):
+        return (SparseRows if sparse else Rows)(*args)
+    kind = SparseGappyRows if sparse else GappyRows
+    return kind.at(like and like.location, *args)
 
 
 def check_columns(estimator, rows):
@@ -160,16 +155,15 @@ def _by_name(weights, names):
 
 def check_codes(estimator, X, dtype):
     """Return as `Rows` codes that a fitted estimator is to decode."""
-    refuse_sparse(X)
     if np.ma.is_masked(X):
         raise ValueError("X has masked cells, but all numbers of codes are required.")
-    codes = check_array(X, dtype=FLOAT_DTYPES, input_name="X")
+    codes = check_array(X, input_name="X", **ACCEPTED)
     if codes.shape[1] != estimator.n_components_:
         raise ValueError(
             f"X has {codes.shape[1]} columns, but inverse_transform expects "
             f"n_components_={estimator.n_components_}."
         )
-    return Rows(codes, dtype=dtype)
+    return (Rows if isinstance(codes, np.ndarray) else SparseRows)(codes, dtype=dtype)
 
 
 def check_validation_rows(estimator, X_val, sample_weight_val, rows):

@@ -1,6 +1,7 @@
 """The linear autoencoder, solved exactly: it is PCA."""
 
 from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 from scipy.linalg import eigh, qr, svd
@@ -10,6 +11,10 @@ from ._rows import Rows
 
 # With more rows and columns than these, a few directions are not found exactly.
 LARGE = 1000
+
+# With more columns they never are, nor are there more of them than so many unless a
+# number is asked for.
+WIDE, MOST_DIRECTIONS = 5000, 512
 
 # Passes over the rows that it then takes.
 PASSES = 6
@@ -62,35 +67,43 @@ class PrincipalAxes:
     def n_for_variance(self, fraction):
         """Return how many directions it takes to explain a fraction of the variance."""
         explained = np.cumsum(self.variances)
-        n = 1 + np.searchsorted(explained, fraction * explained[-1])
+        n = 1 + np.searchsorted(explained, fraction * self.of_features.sum())
         return int(min(n, len(explained)))
 
 
-def principal_axes(rows, scaling, n_wanted=None):
+def principal_axes(rows, scaling, n_wanted=None, exact=False):
     """Return the `PrincipalAxes` of weighted rows after `scaling`, in float64.
 
     Whichever is smaller is decomposed: the covariance of the columns, summed up block
     by block, or the rows themselves. Where both are large, and `n_wanted` leading
     directions are enough, these are found from a random start (Halko, Martinsson &
     Tropp 2011, "Finding structure with randomness", algorithm 4.4), with memory for
-    little more than the directions.
+    little more than the directions; not if they are to be `exact`, but always of more
+    than 5,000 columns, then at most 512 where `n_wanted` does not say.
 
     Gaps are the mean at first, and then, a few times, what the `n_wanted` leading
     directions make of the rest of the row (Josse & Husson 2012, "Handling missing
     values in exploratory multivariate data analysis methods", section 2.2).
     """
-    mean = rows.mean(scaling.apply)
-    axes = _axes(rows, scaling, mean, n_wanted)
+    mean, smaller = rows.mean(scaling.apply), min(len(rows), rows.n_features)
+    wide = rows.n_features > WIDE
+    if wide:
+        n_wanted = min(smaller, n_wanted or MOST_DIRECTIONS)
+    few = not exact and smaller > max(
+        LARGE, 2 * PASSES * ((n_wanted or inf) + OVERSAMPLING)
+    )
+    n_leading = n_wanted if wide or few else None
+    axes = _axes(rows, scaling, mean, n_leading)
     if not rows.is_complete and n_wanted and n_wanted < rows.n_features:
         for _ in range(REFILLS):
-            axes = _axes(rows, scaling, mean, n_wanted, axes.directions[:n_wanted])
+            axes = _axes(rows, scaling, mean, n_leading, axes.directions[:n_wanted])
     return axes
 
 
-def _axes(rows, scaling, mean, n_wanted, filling=None):
+def _axes(rows, scaling, mean, n_leading, filling=None):
     """Return the axes of rows whose gaps lie in the span of the directions `filling`.
 
-    At first they are the mean.
+    At first they are the mean. All directions, or `n_leading`.
     """
     # What has been filled counts like the rest.
     weighted = type(rows) if filling is None else Rows
@@ -102,11 +115,10 @@ def _axes(rows, scaling, mean, n_wanted, filling=None):
             block = _refilled(block, rows.known(), filling)
         return block if weights is None else block * np.sqrt(weights, dtype=np.float64)
 
-    smaller = min(len(rows), rows.n_features)
-    if n_wanted and smaller > max(LARGE, 2 * PASSES * (n_wanted + OVERSAMPLING)):
-        results = _leading_directions(rows, centred, n_wanted)
+    if n_leading:
+        results = _leading_directions(rows, centred, n_leading)
         variances, directions, squares = results
-    elif smaller == rows.n_features:
+    elif rows.n_features <= len(rows):
         scatter = _scatter(rows, centred)
         squares = np.diag(scatter).copy()
         variances, directions = eigh(scatter, overwrite_a=True)

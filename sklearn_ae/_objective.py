@@ -16,6 +16,9 @@ from ._rows import added, block_length, read_only
 # Least memory of a block: a minibatch should be a single one.
 LEAST_BLOCK_BYTES = 8 * 2**20
 
+# Workspaces of so much memory, a block of each length, are kept for the next block.
+MOST_IDLE_BYTES = 64 * 2**20
+
 
 def objective_block_length(model):
     """Return the most rows that a block has.
@@ -162,7 +165,7 @@ class Objective:
 
     model: Model
     penalty: Any
-    dtype: np.dtype
+    dtype: Any
     block_rows: int = 0
     map: Callable = map
     corruption: Any = None
@@ -342,6 +345,7 @@ class Objective:
         try:
             workspace = idle.pop()
         except IndexError:
+            self._make_room(len(rows), idle)
             workspace = Workspace(
                 self.model, len(rows), self.dtype, bool(self.corruption)
             )
@@ -351,6 +355,16 @@ class Objective:
             values = added(total, values) if total else [0.0 + v for v in values]
         idle.append(workspace)
         return values
+
+    def _make_room(self, length, idle):
+        """Let go of idle workspaces for blocks of other lengths, if they are large.
+
+        Rests of batches and pieces have many lengths.
+        """
+        gradient_bytes = self.model.network.n_gradients * np.dtype(self.dtype).itemsize
+        nbytes = sum(n * self.model.row_bytes + gradient_bytes for n in [*self._idle])
+        if nbytes > MOST_IDLE_BYTES:
+            self._idle = {length: idle}
 
     def _block(self, rows, workspace, start, step):
         """Return rows as a `Block`; `step` as `Draws.tiles` takes it."""

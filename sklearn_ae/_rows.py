@@ -15,9 +15,15 @@ BLOCK_BYTES = 4 * 2**20
 N_PIECES = 8
 
 
+# Of fewer rows than this, products take as long as reading what they are multiplied by;
+# so blocks of wide ones may be some times as large.
+LEAST_ROWS, WIDE_BLOCKS = 32, 8
+
+
 def block_length(row_bytes, block_bytes=BLOCK_BYTES):
     """Return how many rows of `row_bytes` bytes make a block of `block_bytes` bytes."""
-    return max(1, int(block_bytes // row_bytes))
+    wide = min(LEAST_ROWS, WIDE_BLOCKS * block_bytes // row_bytes)
+    return max(1, int(block_bytes // row_bytes), int(wide))
 
 
 def streaming_length(row_bytes):
@@ -25,8 +31,8 @@ def streaming_length(row_bytes):
 
     Only in prediction: what is fitted must not depend on it, not even in its bits.
     """
-    working_memory = get_config()["working_memory"] * 2**20
-    return block_length(row_bytes, min(BLOCK_BYTES, working_memory))
+    most = get_config()["working_memory"] * 2**20 // row_bytes
+    return max(1, min(block_length(row_bytes), int(most)))
 
 
 def in_dtype(X, dtype):

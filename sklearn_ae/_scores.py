@@ -7,6 +7,7 @@ import numpy as np
 
 from ._distances import Ellipsoid, References, ResidualEllipsoid
 from ._gaps import GappyRows
+from ._projection import Projected, Projection
 from ._rows import block_length
 from ._statistics import quantile
 from ._stored import Stored
@@ -35,7 +36,7 @@ LEAST_TYPICAL = 1e-9
 LEAST_WHOLE = 20
 
 # Rows that are looked at for this, each with several shares.
-MAX_ROWS_WITH_GAPS = 256
+MAX_ROWS_WITH_GAPS, MAX_CELLS_WITH_GAPS = 256, 2**19
 
 # Beyond this, in units of the scaled data, squares would overflow.
 FARTHEST = 1e100
@@ -135,35 +136,36 @@ class CombinedScore(Stored):
         rows : Rows
         rng : RandomState
         """
-        model, views, rows = fitted.model, fitted.views, rows.sample(MAX_ROWS, rng)
-        length = block_length(model.row_bytes)
-        seen = rows.apply(lambda few: _seen(model, views, few).swapaxes(0, 1), length)
-        whole: Any = slice(None)
-        if not rows.is_complete:
-            known = rows.known()
-            _draw_residuals(seen, known, rng)
-            if known.all(axis=1).sum() >= LEAST_WHOLE:
-                whole = known.all(axis=1)
+        model, rows = fitted.model, rows.sample(MAX_ROWS, rng)
+        projection = Projection.fit(rows, model.units.inputs)
+        seen = rows.apply(
+            lambda few: _coordinates(fitted, few, projection).swapaxes(0, 1),
+            block_length(model.row_bytes),
+        )
+        if not (rows.is_complete or projection):
+            _draw_residuals(seen, rows.known(), rng)
         scaled, sample_weight = seen[:, 0], rows.weights()
         center = np.average(scaled, axis=0, weights=sample_weight)
         spread = np.square(scaled - center).mean(axis=1)
         least = NEGLIGIBLE * (np.average(spread, weights=sample_weight) or 1.0)
-        parts = []
+        parts, whole = [], _whole(rows)
+        whole_weight = None if sample_weight is None else sample_weight[whole]
         for name, weight in weights.items():
             kind: Any = KINDS[name]
             Z = seen[:, int(kind.of_residual)]
             distance = kind.fit(Z, sample_weight, least, rng)
-            few, few_weights = (
-                Z[whole],
-                None if sample_weight is None else sample_weight[whole],
-            )
-            typical = quantile(distance.measure(few), 0.5, few_weights)
+            typical = quantile(distance.measure(Z[whole]), 0.5, whole_weight)
+            if projection:
+                distance = Projected(distance, projection)
             parts.append(Part(distance, weight, float(max(typical, LEAST_TYPICAL))))
-        some = _with_more_gaps(rows, fitted)
-        seen, known = _seen(model, views, some), some.known()
-        of = [seen[int(part.distance.of_residual)] for part in parts]
-        pairs = zip(parts, of, strict=True)
-        return cls(tuple(part.judged_with_gaps(Z, known) for part, Z in pairs))
+        return cls(tuple(parts))._judged_with_gaps(fitted, rows)
+
+    def _judged_with_gaps(self, fitted, rows):
+        rows = _with_more_gaps(rows, fitted)
+        pairs, known = self._parts(fitted, fitted.views, rows), rows.known()
+        return replace(
+            self, parts=tuple(part.judged_with_gaps(Z, known) for part, Z in pairs)
+        )
 
     def measure(self, fitted, views, rows):
         """Return the score of each of some `Rows`."""
@@ -213,6 +215,22 @@ def _seen(model, views, rows):
     return seen
 
 
+def _coordinates(fitted, rows, projection):
+    """Return what is `_seen`, of wide rows their coordinates."""
+    seen = _seen(fitted.model, fitted.views, rows)
+    return projection.coordinates(seen) if projection else seen
+
+
+def _whole(rows):
+    """Return which rows have no gaps, or all if there are too few."""
+    if rows.is_complete:
+        return slice(None)
+    whole = rows.apply(
+        lambda few: few.known().all(axis=1), block_length(rows.n_features)
+    )
+    return whole if whole.sum() >= LEAST_WHOLE else slice(None)
+
+
 def _draw_residuals(seen, known, rng):
     """Give cells that are not known residuals that known ones of their feature have.
 
@@ -227,7 +245,8 @@ def _draw_residuals(seen, known, rng):
 
 def _with_more_gaps(rows, fitted):
     """Return some of the rows, several times, with further cells that are not known."""
-    rows = rows.spread(min(len(rows), MAX_ROWS_WITH_GAPS))
+    most = max(1, MAX_CELLS_WITH_GAPS // (rows.n_features * len(LEVELS)))
+    rows = rows.spread(min(len(rows), MAX_ROWS_WITH_GAPS, most))
     X, known = rows.array(), rows.known()
     shares = np.repeat(LEVELS, len(X))[:, None]
     hidden = np.random.RandomState(0).uniform(size=(len(shares), X.shape[1])) >= shares

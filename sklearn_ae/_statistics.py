@@ -10,7 +10,7 @@ ROUNDING = 1e-6
 MAX_ROWS = 10_000
 
 # Cells that are looked at together.
-CHUNK_CELLS = 1_000_000
+CHUNK_CELLS = 2_000_000
 
 # The least variance of a likelihood, in units of scaled data: what does not vary, or
 # follows from other columns, would have none, and an infinite density.
@@ -48,15 +48,24 @@ def varying_share(rows, variance, rng):
         That of one row where none differs: a sample may have missed those that do.
     """
     rows = rows.sample(MAX_ROWS, rng)
-    X, weights = rows.array(), rows.cell_weights()
-    weights = None if weights is None else np.broadcast_to(weights, X.shape)
     share, least = np.empty(rows.n_features), DIFFERENCE * np.sqrt(variance)
-    for columns in gen_batches(rows.n_features, max(1, CHUNK_CELLS // len(X))):
-        few = None if weights is None else weights[:, columns]
-        if few is not None and not rows.is_complete:
-            # Where all are gaps nothing differs.
-            few = np.where(few.any(axis=0), few, 1)
-        median = quantile(X[:, columns], 0.5, few, axis=0)
-        varies = np.abs(X[:, columns] - median) > least[columns]
-        share[columns] = np.average(varies, axis=0, weights=few)
-    return np.where(share > 0, share, 1 / len(X))
+    length = max(1, CHUNK_CELLS // rows.n_features)
+    for columns in gen_batches(rows.n_features, max(1, CHUNK_CELLS // len(rows))):
+        cells, weights = _columns(rows, columns, length)
+        median = quantile(cells, 0.5, weights, axis=0)
+        varies = np.abs(cells - median) > least[columns]
+        share[columns] = np.average(varies, axis=0, weights=weights)
+    return np.where(share > 0, share, 1 / len(rows))
+
+
+def _columns(rows, columns, length):
+    """Return cells of some columns and their weights, of `length` rows at a time."""
+    cells = rows.apply(lambda few: few.array()[:, columns], length)
+    weights = rows.weights()
+    if weights is not None:
+        weights = np.broadcast_to(weights[:, None], cells.shape)
+    if not rows.is_complete:
+        weights = rows.apply(lambda few: few.cell_weights()[:, columns], length)
+        # Where all are gaps nothing differs.
+        weights = np.where(weights.any(axis=0), weights, 1)
+    return cells, weights

@@ -42,8 +42,9 @@ FLOORS = {
     },
     "gaps": {"_gaps"},
     "units": {"_scaling"},
-    "expected values": {"_completion"},
+    "expected values, other rows": {"_completion", "_sparse"},
     "the autoencoder": {"_linear", "_model", "_input", "_parameters"},
+    "wide rows": {"_projection"},
     "what is chosen, what is minimised": {
         "_choices",
         "_objective",

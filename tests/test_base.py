@@ -7,7 +7,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.sparse import csr_array
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
@@ -1401,7 +1400,6 @@ BAD_DATA = [
     (IRIS, {"loss": "binary_cross_entropy"}, r"X must be in \[0, 1\], got"),
     (-IRIS, {"loss": "poisson"}, "Negative values in data.*got values down to -"),
     (IRIS * 1e200, {}, "overflows"),
-    (csr_array(IRIS), {}, r"dense data is required.*sparse_threshold=0"),
 ]
 
 

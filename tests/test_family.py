@@ -5,14 +5,12 @@ changed for them, and that their gradients are right wherever the house uses the
 """
 
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 import pytest
 from finite_differences import relative_error
 from joblib import Parallel, delayed
 from numpy.testing import assert_array_equal
-from scipy.sparse import csr_array
 from sklearn.datasets import load_digits, load_iris
 
 from sklearn_ae import AutoencoderTransformer, Layer, _input
@@ -21,7 +19,7 @@ from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
 from sklearn_ae._penalties import ElasticNet
-from sklearn_ae._rows import Rows, in_dtype
+from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling, Units
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped after max_iter")
@@ -47,35 +45,13 @@ def some_rows(kind=Rows, n_rows=40, weighted=True):
     return kind(rng.normal(size=(n_rows, 5)), weights)
 
 
-def accept(monkeypatch, kind, **options):
-    """Let estimators take another kind of rows: three lines of `_input`."""
+def accept(monkeypatch, kind):
+    """Let estimators take another kind of rows: a line of `_input`."""
 
     def as_rows(X, weights, like=None):
         return kind(X, weights, None, X.dtype if like is None else like.dtype)
 
-    validate_data = partial(_input.validate_data, **options)
-    monkeypatch.setattr(_input, "refuse_sparse", lambda X: None)
-    monkeypatch.setattr(_input, "validate_data", validate_data)
     monkeypatch.setattr(_input, "as_rows", as_rows)
-
-
-class SparseRows(Rows):
-    """The rows of a CSR array, made dense block by block."""
-
-    def array(self, buffer=None):
-        X = self._X if self._indices is None else self._X[self._indices]
-        return in_dtype(X.toarray(out=buffer), self.dtype)
-
-
-def test_estimators_take_sparse_rows(monkeypatch):
-    results = []
-    for X in (DIGITS, csr_array(DIGITS)):
-        estimator = AutoencoderTransformer(5, max_iter=5, noise=0.1, **quick).fit(X)
-        scores = estimator.score_samples(X), estimator.score(X)
-        results.append([estimator._fitted.theta, estimator.transform(X), *scores])
-        accept(monkeypatch, SparseRows, accept_sparse="csr")
-    for dense, sparse in zip(*results, strict=True):
-        assert_array_equal(dense, sparse)
 
 
 class OnWorkers(Rows):
