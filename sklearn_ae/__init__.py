@@ -8,6 +8,7 @@
   the size of the code;
 - `Adam`, `SGD`, `LBFGS`, `Huber`, `Dense`: objects where the name or number that a
   parameter takes is not enough;
+- `MixedLoss`: tables of numbers, categories and counts;
 - `GaussianNoise`, `MaskingNoise`, `SaltAndPepperNoise`, `FunctionNoise`,
   `HiddenCells`: what a denoising autoencoder removes;
 - `KLSparsity`, `L1Sparsity`: penalties that make codes sparse;
@@ -32,6 +33,7 @@ from ._layers import Dense, Layer
 from ._lbfgs import LBFGS
 from ._loss_curve_display import LossCurveDisplay
 from ._losses import Huber, Loss
+from ._mixed_loss import MixedLoss
 from ._outlier import AutoencoderOutlierDetector
 from ._reconstruction_display import ReconstructionDisplay
 from ._selection import hidden_cells_score, one_standard_error
@@ -64,6 +66,7 @@ __all__ = [
     "Loss",
     "LossCurveDisplay",
     "MaskingNoise",
+    "MixedLoss",
     "ReconstructionDisplay",
     "SGD",
     "SaltAndPepperNoise",

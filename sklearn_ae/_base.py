@@ -73,7 +73,7 @@ def _supports_partial_fit(estimator):
     return True
 
 
-def _of_array(function):
+def of_array(function):
     """Return a function of `Rows` that applies one to their array."""
     return lambda views, rows: function(views, rows.array())
 
@@ -262,7 +262,7 @@ class BaseAutoencoder(
             The latent representation. `set_output` makes it a DataFrame.
         """
         rows = self._check_rows(X)
-        return self._by_blocks(_of_array(self._fitted.model.encode), rows)
+        return self._by_blocks(of_array(self._fitted.model.encode), rows)
 
     def inverse_transform(self, X: ArrayLike) -> np.ndarray:
         """Map codes back to rows.
@@ -280,7 +280,7 @@ class BaseAutoencoder(
         """
         check_is_fitted(self)
         codes = check_codes(self, X, self._fitted.dtype)
-        return self._by_blocks(_of_array(self._fitted.model.decode), codes)
+        return self._by_blocks(of_array(self._fitted.model.decode), codes)
 
     def reconstruct(self, X: ArrayLike) -> np.ndarray:
         """Return what the network makes of rows: encoded, then decoded.
@@ -297,7 +297,7 @@ class BaseAutoencoder(
             the names of the features.
         """
         rows = self._check_rows(X)
-        result = self._by_blocks(_of_array(self._fitted.model.reconstruct), rows)
+        result = self._by_blocks(of_array(self._fitted.model.reconstruct), rows)
         return in_output_container(self, result, X)
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:

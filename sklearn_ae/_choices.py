@@ -204,7 +204,7 @@ def _what_is_minimised(params, rows, scaling, n_rows, before):
         activation=activation,
         linear_path=bool(params.linear_path and sizes and activation != "identity"),
         output_activation=_output_activation(params, rows.n_features),
-        loss=deepcopy(params._loss_for(rows.n_features)),
+        loss=_loss(params, rows, before),
         feature_weight=check_feature_weight(params, rows),
         noise=noise,
         code_penalty=_code_penalty(params),
@@ -263,6 +263,14 @@ def _check_tied(choices):
             f"tied_weights must be False with the code {code}: the encoder does not "
             "return what the decoder gets."
         )
+
+
+def _loss(params, rows, before):
+    loss = deepcopy(params._loss_for(rows.n_features))
+    if isinstance(loss, str):
+        return loss
+    names = getattr(params, "feature_names_in_", None)
+    return loss.bind(rows, names, before and before.loss)
 
 
 def _noise(params, n_rows):

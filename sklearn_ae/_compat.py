@@ -16,10 +16,11 @@ from sklearn.utils.validation import _check_feature_names_in as _check_feature_n
 from sklearn.utils.validation import _check_sample_weight as _check_sample_weight
 
 
-def in_output_container(estimator, rows, X):
-    """Return rows like X as `set_output` has it, with the names of X's features."""
+def in_output_container(estimator, rows, X, columns=None):
+    """Return rows like X as `set_output` has it, by default with X's names."""
     kind = _get_output_config("transform", estimator)["dense"]
     if kind == "default":
         return rows
-    columns = _check_feature_names_in(estimator)
+    if columns is None:
+        columns = _check_feature_names_in(estimator)
     return ADAPTERS_MANAGER.adapters[kind].create_container(rows, X, columns=columns)

@@ -6,7 +6,7 @@ metric of that name in :mod:`sklearn.metrics`, where there is one.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import expit, logit, xlogy
@@ -93,6 +93,34 @@ class Loss(Option):
     # Of a likelihood, numbers that are learnt along with the network. If there are any,
     # `value_and_gradient` has the gradient by them as a third result.
     n_parameters: int = 0
+    # What `bind` has found out, in a copy. (No field of the dataclasses below.)
+    _known: Any = None
+
+    @property
+    def groups(self):
+        """Columns that are one variable, by its name."""
+        return {}
+
+    @property
+    def labelled(self):
+        """What the columns of each of `groups` stand for."""
+        return {}
+
+    def bind(self, rows, names=None, before=None):
+        """Return the same loss for a table: another object where something is kept.
+
+        Parameters
+        ----------
+        rows : object with a method `mean`
+            What is trained on: ``rows.mean(function)`` is the weighted mean of
+            ``function(X)`` over known cells, for each column, where the function is
+            given some rows and returns an array of their shape.
+        names : ndarray of str or None
+            Of the features.
+        before : Loss or str or None
+            That of the fit that is to go on.
+        """
+        return self
 
     def at(self, parameters):
         """Return the loss for some values of the parameters that are learnt."""

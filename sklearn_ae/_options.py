@@ -8,6 +8,7 @@ from joblib import hash
 from sklearn.base import BaseEstimator
 
 from ._compat import Interval
+from ._stored import from_plain, to_plain
 
 # What numbers among the parameters may be.
 AT_LEAST_1 = Interval(Integral, 1, None, closed="left")
@@ -61,6 +62,12 @@ class Option(Parameters):
 
     def __init_subclass__(cls, **kwargs):
         """Let nothing be routed to an option, whatever its methods are called."""
+
+    def __getstate__(self):
+        return {name: to_plain(v) for name, v in super().__getstate__().items()}
+
+    def __setstate__(self, state):
+        super().__setstate__({name: from_plain(state[name]) for name in state})
 
     def __eq__(self, other):
         if type(self) is not type(other):

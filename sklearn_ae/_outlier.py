@@ -3,16 +3,17 @@
 from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from math import inf
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import OutlierMixin
 
-from ._base import BaseAutoencoder
+from ._base import BaseAutoencoder, of_array
 from ._calibration import Calibration, fence, share_outside
 from ._choices import LEAST_ASIDE, LEAST_TO_HOLD_OUT
-from ._compat import Interval, in_output_container
+from ._compat import Interval, _check_feature_names_in, in_output_container
+from ._explanation import by_variable, reasons
 from ._options import parameter
 from ._parameters import Noise, one_of
 from ._rows import block_length
@@ -243,14 +244,66 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
 
         Returns
         -------
-        contributions : ndarray of shape (n_samples, n_features_in_)
+        contributions : ndarray of shape (n_samples, n_variables)
             Each row adds up to the row's `score_samples`; the lowest entry belongs to
             the feature that makes the row abnormal most. An entry may be above 0, where
-            a feature makes the row's "location" less unusual than the others have it.
-            `set_output` makes it a DataFrame, with the names of the features.
+            a feature makes the row's "location" less unusual than the others have it;
+            that of a gap is 0 (so all of a row without any value are).
+            There is a column for each feature, or with :class:`MixedLoss` one for each
+            category in place of its features, where the first of these is.
+            `set_output` makes it a DataFrame, with the names of features and
+            categories.
         """
+        contributions, variables = self._contributions(X)
+        names = [name for name, _ in variables]
+        return in_output_container(self, contributions, X, names)
+
+    def explain(self, X: ArrayLike, n_variables: int = 3) -> list[list[dict]]:
+        """Say why rows score as they do: what was expected where.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_in_)
+            Any rows with the features of the training data; a few.
+
+        n_variables : int, default=3
+            How many reasons to give for each row.
+
+        Returns
+        -------
+        reasons : list of list of dict
+            For each row the features that lower its score most, first the worst: the
+            name of the "variable", its "contribution" (of `score_contributions`), what
+            was "observed" and what the network would have "expected": numbers in the
+            units of X or, with :class:`MixedLoss`, the label of a category. NaN and
+            None stand for gaps. ``pandas.DataFrame(reasons[0])`` is a table of one row.
+
+        Raises
+        ------
+        ValueError
+            If `n_variables` is no whole number of at least 1.
+        """
+        if not isinstance(n_variables, Integral) or n_variables < 1:
+            raise ValueError(
+                "n_variables must be a whole number of at least 1, got "
+                f"{n_variables!r}."
+            )
+        contributions, variables = self._contributions(X)
+        rows = self._check_rows(X)
+        known, observed = rows.known(), rows.array()
+        if known is not None:
+            observed = np.where(known, observed, np.nan)
+        expected = self._by_blocks(of_array(self._fitted.model.reconstruct), rows)
+        loss = self._fitted.model.loss
+        return reasons(
+            contributions, observed, expected, variables, loss.labelled, n_variables
+        )
+
+    def _contributions(self, X):
+        """Return contributions, and the names and columns of what contributes."""
         contributions = self._score_rows(self._score.shares, X)
-        return in_output_container(self, contributions, X)
+        groups, names = self._fitted.model.loss.groups, _check_feature_names_in(self)
+        return by_variable(contributions, groups, names)
 
     def p_values(self, X: ArrayLike) -> np.ndarray:
         """Return how probable so low a score is for a row like the training rows.

@@ -19,9 +19,11 @@ DISPLAYS = {
 
 # A module may import from the floors below its own; `_compat` may be imported by all.
 FLOORS = {
-    "foundations": {"_activations", "_options", "_statistics", "_stored", "_draws"},
+    "foundations": {"_activations", "_statistics", "_stored", "_draws"},
+    "options": {"_options"},
     "one idea each": {
         "_plotting",
+        "_explanation",
         "_losses",
         "_penalties",
         "_layers",
@@ -32,7 +34,7 @@ FLOORS = {
         "_calibration",
         "_stopping",
     },
-    "codes and likelihoods": {"_ordered", "_gaussian", "_likelihoods"},
+    "codes and losses": {"_ordered", "_gaussian", "_likelihoods", "_mixed_loss"},
     "data, network, minimisers": {
         "_rows",
         "_network",

@@ -1,0 +1,256 @@
+"""Numbers, categories and counts in one table."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from finite_differences import relative_error
+from numpy.testing import assert_allclose, assert_array_equal
+from scipy.special import softmax
+from sklearn.base import clone
+from sklearn.compose import make_column_transformer
+from sklearn.exceptions import NotFittedError
+from sklearn.metrics import log_loss, mean_poisson_deviance
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from sklearn_ae import (
+    AutoencoderOutlierDetector,
+    AutoencoderTransformer,
+    HiddenCells,
+    MaskingNoise,
+    MixedLoss,
+)
+from sklearn_ae._model import Model
+from sklearn_ae._network import Network
+from sklearn_ae._objective import Objective
+from sklearn_ae._rows import Rows
+from sklearn_ae._scaling import Units, fit_scaling
+
+pytestmark = pytest.mark.filterwarnings("ignore:Stopped after max_iter")
+
+RNG = np.random.RandomState(0)
+KINDS = RNG.choice(["a", "b", "c"], 400, p=[0.5, 0.3, 0.2])
+FRAME = pd.DataFrame(
+    {
+        "kind": KINDS,
+        "size": 3.0 * (KINDS == "a") + RNG.normal(size=400),
+        "income": 1e4 * np.exp(RNG.normal(size=400)),
+        "visits": RNG.poisson(2 + 8 * (KINDS == "b")),
+        "city": RNG.choice([f"c{i}" for i in range(20)], 400),
+    }
+)
+
+
+def encoder(**params):
+    return make_column_transformer(
+        (OneHotEncoder(sparse_output=False, **params), ["kind", "city"]),
+        remainder="passthrough",
+        verbose_feature_names_out=False,
+    ).set_output(transform="pandas")
+
+
+ENCODER = encoder().fit(FRAME)
+TABLE = ENCODER.transform(FRAME)
+LOSS = MixedLoss.from_encoder(ENCODER, counts=["visits"])
+GROUPS = {"kind": [0, 1, 2], "city": [*range(3, 23)]}
+
+
+def make(cls=AutoencoderTransformer, **params):
+    defaults = {"n_components": 4, "hidden_layer_sizes": (16,), "max_iter": 20}
+    defaults |= {"loss": LOSS, "scaling": "per_feature", "random_state": 0}
+    return cls(**defaults | params)
+
+
+def test_columns_from_an_encoder():
+    assert LOSS.categories == GROUPS
+    assert LOSS.labels["kind"] == ["a", "b", "c"]
+    alone = OneHotEncoder().fit(FRAME[["city", "kind"]])
+    expected = {"city": [*range(20)], "kind": [20, 21, 22]}
+    assert MixedLoss.from_encoder(alone).categories == expected
+    behind = make_column_transformer(
+        ("passthrough", ["size"]), (make_pipeline(OneHotEncoder()), ["kind"])
+    ).fit(FRAME)
+    assert MixedLoss.from_encoder(behind).categories == {"kind": [1, 2, 3]}
+    assert MixedLoss.from_encoder(OneHotEncoder().fit([["u"], ["v"]])).labels == {
+        "x0": ["u", "v"]
+    }
+    rare = encoder(max_categories=5).fit(FRAME)
+    loss = MixedLoss.from_encoder(rare)
+    assert len(loss.categories["city"]) == len(loss.labels["city"]) == 5
+    assert loss.labels["city"][-1] == "infrequent"
+    assert len(loss.categories["city"]) + 3 + 3 == rare.transform(FRAME).shape[1]
+    with pytest.raises(ValueError, match="drop must be None.*drop='first'.*'kind'"):
+        MixedLoss.from_encoder(encoder(drop="first").fit(FRAME))
+    with pytest.raises(ValueError, match="encoder must be a fitted OneHotEncoder"):
+        other = make_column_transformer(("passthrough", ["size"]))
+        MixedLoss.from_encoder(other.fit(FRAME))
+    with pytest.raises(NotFittedError):
+        MixedLoss.from_encoder(OneHotEncoder())
+
+
+@pytest.mark.parametrize("weights", [None, "rows", "cells"])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_value_and_gradient(weights, dtype):
+    X = TABLE.to_numpy().astype(dtype)[:60]
+    bound = LOSS.bind(Rows(X), TABLE.columns)
+    rng = np.random.RandomState(0)
+    raw = rng.normal(size=X.shape).astype(dtype)
+    if weights is not None:
+        shape = (60, 1) if weights == "rows" else X.shape
+        weights = rng.uniform(size=shape).astype(dtype)
+    value, gradient = bound.value_and_gradient(X, raw.copy(), weights)
+    cells = bound.cells(X, raw)
+    assert cells.dtype == gradient.dtype == dtype
+    weighted = cells if weights is None else weights * cells
+    assert_allclose(value, weighted.sum(dtype=np.float64), rtol=1e-6)
+    if dtype == np.float64:
+        for j in (0, 2, 5, 22, 23, 24, 25):
+            step = np.zeros(X.shape)
+            step[:, j] = 1e-6
+            ends = [bound.value(X, raw + sign * step, weights) for sign in (1, -1)]
+            numeric = (ends[0] - ends[1]) / 2e-6
+            assert_allclose(gradient[:, j].sum(), numeric, rtol=1e-4, atol=1e-6)
+    if weights is None:
+        assert_allclose(bound.gradient(X, raw), gradient)
+
+
+def test_parts_are_those_of_scikit_learn():
+    X = TABLE.to_numpy()
+    bound = LOSS.bind(Rows(X), TABLE.columns)
+    raw = np.random.RandomState(0).normal(size=X.shape)
+    cells, mean = bound.cells(X, raw).mean(axis=0), X.mean(axis=0)
+    kinds = log_loss(X[:, :3], softmax(raw[:, :3], axis=1))
+    prior = -(mean[:3] * np.log(mean[:3])).sum()
+    assert_allclose(cells[:3].sum(), kinds / prior)
+    counts = mean_poisson_deviance(X[:, 25], np.exp(raw[:, 25]))
+    by_mean = mean_poisson_deviance(X[:, 25], np.full(400, mean[25]))
+    assert_allclose(cells[25], counts / by_mean)
+    incomes = (X[:, 24] - mean[24]) / X[:, 24].std()
+    assert_allclose(cells[24], np.square(raw[:, 24] - incomes).mean())
+    # The mean costs 1 for each variable, so none drowns the others.
+    by_mean = bound.cells(X, np.tile(bound.link(mean), (400, 1))).mean(axis=0)
+    assert_allclose([by_mean[:3].sum(), by_mean[3:23].sum()], 1)
+    assert_allclose(by_mean[23:], 1)
+    assert_allclose(bound.predict(bound.link(mean)[None])[0], mean)
+    assert_allclose(bound.saturated(X), 0, atol=1e-12)
+
+
+def test_gradient_of_a_network():
+    X = TABLE.to_numpy()[:50]
+    rows = Rows(X, np.linspace(0.1, 1, 50))
+    loss = LOSS.bind(rows, TABLE.columns)
+    _, scaling = fit_scaling(rows, "per_feature")
+    network = Network.mirrored(26, (8,), 3, linear_path=True)
+    model = Model(network, loss, Units.of(scaling, loss, False))
+    theta = np.random.RandomState(0).normal(scale=0.3, size=network.n_parameters)
+    assert relative_error(Objective(model, None, np.float64), theta, rows) < 1e-6
+
+
+@pytest.mark.parametrize("cls", [AutoencoderTransformer, AutoencoderOutlierDetector])
+def test_estimators(cls):
+    weights = np.linspace(0, 1, 400)
+    estimator = make(cls).fit(TABLE, sample_weight=weights)
+    reconstructed = np.asarray(estimator.reconstruct(TABLE))
+    for group in GROUPS.values():
+        assert_allclose(reconstructed[:, group].sum(axis=1), 1)
+    assert (reconstructed[:, :23] >= 0).all() and (reconstructed[:, 25] > 0).all()
+    assert estimator.score(TABLE) > 0.3
+    guessed = reconstructed[:, :3].argmax(axis=1)
+    assert np.mean(guessed == TABLE.to_numpy()[:, :3].argmax(axis=1)) > 0.7
+    again = pickle.loads(pickle.dumps(estimator))
+    assert_array_equal(again.score_samples(TABLE), estimator.score_samples(TABLE))
+    assert_array_equal(
+        clone(estimator).fit(TABLE, sample_weight=weights).score_samples(TABLE),
+        estimator.score_samples(TABLE),
+    )
+    assert LOSS._known is None
+    # Later rows are measured as the first ones were.
+    known = estimator._fitted.choices.loss._known
+    estimator.partial_fit(TABLE[:50])
+    assert estimator._fitted.choices.loss._known is known
+
+
+def test_units_of_numbers_do_not_matter():
+    other = TABLE.assign(income=TABLE["income"] / 1e4 - 7)
+    scores = [make().fit(X).score_samples(X) for X in (TABLE, other)]
+    assert_allclose(*scores, rtol=1e-5)
+
+
+@pytest.mark.parametrize("noise", [None, MaskingNoise(0.2), HiddenCells(0.2)])
+def test_gaps_and_unknown_categories(noise):
+    gaps = TABLE.copy()
+    gaps.loc[::3, "size"] = np.nan
+    gaps.loc[::5, ["kind_a", "kind_b", "kind_c"]] = np.nan
+    gaps.loc[1::5, ["kind_a", "kind_b", "kind_c"]] = 0
+    estimator = make(AutoencoderOutlierDetector, noise=noise).fit(gaps)
+    assert np.isfinite(estimator.score_samples(gaps)).all()
+    (reasons,) = estimator.explain(gaps[:1], n_variables=5)
+    observed = {reason["variable"]: reason["observed"] for reason in reasons}
+    assert observed["kind"] is None and np.isnan(observed["size"])
+    (reasons,) = estimator.explain(gaps[1:2], n_variables=5)
+    assert {r["variable"]: r["observed"] for r in reasons}["kind"] is None
+
+
+def test_contributions_and_reasons():
+    detector = make(AutoencoderOutlierDetector, max_iter=60).fit(TABLE)
+    odd = FRAME[:2].copy()
+    odd["income"] = 1e4
+    odd.loc[0, ["kind", "size", "visits"]] = ["a", 3.0, 14]
+    rows = ENCODER.transform(odd)
+    contributions = detector.score_contributions(rows)
+    assert contributions.shape == (2, 5)
+    assert_allclose(contributions.sum(axis=1), detector.score_samples(rows))
+    frame = detector.set_output(transform="pandas").score_contributions(rows)
+    assert [*frame.columns] == ["kind", "city", "size", "income", "visits"]
+    assert_array_equal(frame, contributions)
+    first, second = detector.explain(rows, n_variables=2)
+    assert len(first) == len(second) == 2
+    assert first[0]["contribution"] == contributions[0].min()
+    assert first[0]["variable"] in {"kind", "visits"}
+    by_name = {reason["variable"]: reason for reason in detector.explain(rows, 5)[0]}
+    assert by_name["kind"]["observed"] == "a"
+    assert by_name["city"]["observed"] == odd.loc[0, "city"]
+    assert by_name["visits"]["observed"] == 14
+    assert by_name["visits"]["expected"] < 13 or by_name["kind"]["expected"] == "b"
+    plain = AutoencoderOutlierDetector(max_iter=3, random_state=0).fit(TABLE)
+    assert plain.score_contributions(rows).shape == (2, 26)
+    assert len(plain.explain(rows, 40)[0]) == 26
+    with pytest.raises(ValueError, match="n_variables must be a whole number"):
+        plain.explain(rows, 0)
+
+
+def test_a_search_reaches_the_loss():
+    grid = {"loss": [LOSS, "squared_error"], "n_components": [2]}
+    search = GridSearchCV(make(max_iter=2), grid, cv=2).fit(TABLE)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+@pytest.mark.parametrize(
+    ("loss", "message"),
+    [
+        (MixedLoss({"kind": ["colour"]}), "got 'colour', but X has kind_a, kind_b"),
+        (MixedLoss([[0, 26]]), r"must be numbers from 0 to 25.*got 26"),
+        (MixedLoss([[0, 1], [1, 2]]), "Each column must be in one of"),
+        (MixedLoss([[23, 24]]), "category 'category0' .* zeros with a single one"),
+        (MixedLoss(counts=["size"]), "counts of MixedLoss must not be negative"),
+        (MixedLoss(categories=3), "'categories' parameter"),
+    ],
+)
+def test_bad_columns(loss, message):
+    estimator = make().fit(TABLE)
+    expected = estimator.transform(TABLE)
+    estimator.set_params(loss=loss)
+    with pytest.raises(ValueError, match=message):
+        estimator.fit(TABLE)
+    assert_array_equal(estimator.transform(TABLE), expected)
+
+
+def test_later_rows_are_checked():
+    estimator = make().fit(TABLE)
+    with pytest.raises(ValueError, match="counts of MixedLoss must not be negative"):
+        estimator.score(TABLE.assign(visits=-1))
+    with pytest.raises(ValueError, match="X has none"):
+        make(loss=MixedLoss({"kind": ["kind_a"]})).fit(TABLE.to_numpy())
