@@ -105,9 +105,11 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            The training rows: finite numbers, at least two rows. float32 is kept,
-            everything else becomes float64. Never modified.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The training rows: numbers, at least two rows. float32 is kept, everything
+            else becomes float64. NaN (pandas.NA, a masked cell) is a gap; each column
+            must have a value. Sparse rows are made dense block by block. Never
+            modified.
 
         y : Ignored
             Not used, present for API consistency by convention.
@@ -134,7 +136,8 @@ class BaseAutoencoder(
         Raises
         ------
         ValueError
-            If a parameter, X or `sample_weight` is not as described, or those for
+            If a parameter, X or `sample_weight` is not as described (X is infinite
+            somewhere, has words, or a column without any value), or those for
             validation. An estimator that was fitted before stays as it was.
 
         Warns
@@ -198,7 +201,7 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Rows as for `fit`; a single one is enough after the first call.
 
         y : Ignored
@@ -253,7 +256,7 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Any rows with the features of the training data.
 
         Returns
@@ -269,7 +272,7 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components_)
+        X : {array-like, sparse matrix} of shape (n_samples, n_components_)
             Codes, as `transform` returns them.
 
         Returns
@@ -287,14 +290,16 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_in_)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_in_)
             Any rows with the features of the training data.
 
         Returns
         -------
         reconstruction : ndarray of shape (n_samples, n_features_in_)
-            In the units of the training data. `set_output` makes it a DataFrame, with
-            the names of the features.
+            In the units of the training data, with a value for every cell: what it is
+            where X has a gap is only learnt with `noise` that hides cells
+            (:class:`HiddenCells`, :class:`MaskingNoise`). `set_output` makes it a
+            DataFrame, with the names of the features.
         """
         rows = self._check_rows(X)
         result = self._by_blocks(of_array(self._fitted.model.reconstruct), rows)
@@ -305,14 +310,15 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_in_)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_in_)
             Any rows with the features of the training data.
 
         Returns
         -------
         scores : ndarray of shape (n_samples,)
             Minus the mean of the loss over the features, in the units of the data (with
-            one scale for each feature, of the scaled data). Always float64.
+            one scale for each feature, of the scaled data); over those that are known
+            of the row, and minus `loss_` if none is. Always float64.
         """
         rows = self._check_rows(X, for_loss=True)
         return self._by_blocks(partial(self._score.measure, self._fitted), rows)
@@ -332,11 +338,11 @@ class BaseAutoencoder(
         squared error it is R2 over all cells, and for a linear autoencoder on its
         training data the sum of PCA's `explained_variance_ratio_`. With
         one scale for each feature all this is about the scaled data. Scores with
-        different losses or scalings cannot be compared.
+        different losses or scalings cannot be compared. Sums are over known cells.
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_in_)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_in_)
             Any rows with the features of the training data.
 
         y : Ignored

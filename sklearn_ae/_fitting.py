@@ -191,7 +191,9 @@ def _start(params, rows, rng, n_rows, before, has_validation):
         progress.pop("state", None)
     if choices.code_penalty != before.choices.code_penalty:
         progress.pop("code_means", None)
-    return replace(before, choices=choices, progress=progress)
+    # A solver of the user's own might change what has been fitted.
+    theta = before.theta.copy()
+    return replace(before, choices=choices, progress=progress, theta=theta)
 
 
 def _train(fitted, training, aside, rng, map_pieces):

@@ -63,7 +63,7 @@ def check_rows(estimator, X, sample_weight=None, like=None, loss=None, least=1):
     """
     options = {"reset": like is None, "ensure_min_samples": least}
     options |= {"ensure_all_finite": "allow-nan", **ACCEPTED}
-    X = validate_data(estimator, with_nan(X), **options)
+    X = _numbers(estimator, X, options)
     rows = as_rows(X, check_weights(X, sample_weight, (like or X).dtype), like)
     if like is None:
         check_columns(estimator, rows)
@@ -76,6 +76,27 @@ def check_rows(estimator, X, sample_weight=None, like=None, loss=None, least=1):
             f"{len(rows)} (n_samples = {X.shape[0]})."
         )
     return rows
+
+
+def _numbers(estimator, X, options):
+    """Return X as an array, or say in which columns there are words."""
+    try:
+        return validate_data(estimator, with_nan(X), **options)
+    except ValueError as error:
+        if "could not convert string" not in str(error):
+            raise
+        cells = np.asarray(X, dtype=object)
+        columns = getattr(X, "columns", range(cells.shape[1]))
+        words = [
+            repr(column)
+            for column, values in zip(columns, cells.T, strict=True)
+            if any(isinstance(value, str) for value in values)
+        ]
+        raise ValueError(
+            f"{error}. There are words in {', '.join(words)}: a OneHotEncoder makes "
+            "numbers of them, and MixedLoss one variable of these "
+            "(docs/mixed_tables.md shows how)."
+        ) from error
 
 
 def as_rows(X, weights, like=None):

@@ -60,6 +60,11 @@ class AutoencoderTransformer(BaseAutoencoder):
     in the units of X. Codes are not: those of a linear network are PCA's, divided by
     `scale_`.
 
+    Gaps (NaN) count nowhere: neither in `mean_` and `scale_`, nor in the loss (each sum
+    is over known cells and divided by their mean number in a row) and the scores. The
+    network sees the mean in their place, or with :class:`HiddenCells` what is expected
+    of them. Sparse rows are made dense block by block, with the results of dense ones.
+
     Parameters
     ----------
     n_components : int, float or "auto", default="auto"
@@ -150,6 +155,7 @@ class AutoencoderTransformer(BaseAutoencoder):
         - "binary_cross_entropy": :math:`-x \log \hat x - (1-x) \log(1-\hat x)`,
           for X in [0, 1], as ``MinMaxScaler(clip=True)`` makes it;
         - "poisson": :math:`2 (x \log(x / \hat x) - x + \hat x)`, for X >= 0;
+        - ``MixedLoss(categories, counts)``: categories, counts and numbers together;
         - an object like :class:`Loss`.
 
     feature_weight : array-like of shape (n_features,), dict or None, default=None
@@ -171,6 +177,7 @@ class AutoencoderTransformer(BaseAutoencoder):
           in `partial_fit`; none for "svd";
         - ``MaskingNoise(fraction)``, ``SaltAndPepperNoise(fraction)``, or
           ``FunctionNoise(func)`` for a function of your own, in the units of X;
+        - ``HiddenCells(fraction)``: to fill gaps, see :class:`AutoencoderImputer`;
         - an object like :class:`Corruption`.
 
         With noise, losses in training are those of noisy input, and `n_components`

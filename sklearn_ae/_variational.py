@@ -209,9 +209,12 @@ n_iter_ :
         rows, as in `score`, has the error of K draws, and not of K times as many as
         there are rows: 0.3 nats for digits and 10 draws.)
 
+        Of a row with gaps it is the density of what is known, so rows with more gaps
+        have larger ones; of a row without any value, the mean bound of `elbo_`.
+
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_in_)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_in_)
             Any rows with the features of the training data.
 
         Returns
@@ -232,7 +235,7 @@ n_iter_ :
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features_in_)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features_in_)
             Any rows with the features of the training data.
 
         y : Ignored
