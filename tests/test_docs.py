@@ -95,3 +95,14 @@ def test_which_autoencoder_runs_as_it_stands(capsys):
     named = {Path(name) for name in re.findall(r"\(\.\./examples/(.*?)\)", guide)}
     there = {Path(path.name) for path in folder.glob("*.py")}
     assert there - named == {Path("latent_size.py")} and named <= there
+
+
+def test_the_recipe_for_mixed_tables_runs_as_it_stands(capsys):
+    guide = (DOCS / "mixed_tables.md").read_text()
+    (block,) = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    namespace = {}
+    exec(compile(block, "mixed_tables.md", "exec"), namespace)
+    reasons = {reason["variable"]: reason for reason in namespace["reasons"]}
+    assert min(reasons, key=lambda name: reasons[name]["contribution"]) == "rooms"
+    assert reasons["kind"]["observed"] == "flat"
+    assert reasons["rent"]["contribution"] == 0
