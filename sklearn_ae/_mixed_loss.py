@@ -146,7 +146,7 @@ class MixedLoss(Loss):
         return cls(categories, counts, labels)
 
     def bind(self, rows, names=None, before=None):
-        if isinstance(before, MixedLoss) and before.get_params() == self.get_params():
+        if self.same(before):
             return before
         n_features = rows.n_features
         groups = self._groups(n_features, names)
@@ -188,6 +188,13 @@ class MixedLoss(Loss):
             name: (self.labels or {}).get(name, self._known.names[group])
             for name, group in self.groups.items()
         }
+
+    def same(self, other):
+        """Return whether another one is of the same variables."""
+        names = ("categories", "counts", "labels")
+        return isinstance(other, MixedLoss) and all(
+            np.array_equal(getattr(self, name), getattr(other, name)) for name in names
+        )
 
     def _groups(self, n_features, names):
         """Return the columns of each category, by its name."""
@@ -240,10 +247,13 @@ class MixedLoss(Loss):
         out[:, counts] = 2 * (np.exp(raw[:, counts]) - target[:, counts])
         out *= weights
         for group in known.groups.values():
-            ones = weights[:, group] * target[:, group]
-            total = ones.sum(axis=1, keepdims=True)
-            out[:, group] = total * softmax(raw[:, group], axis=1) - ones
+            out[:, group] = self._group_gradient(target, raw, weights, group)
         return value, out
+
+    def _group_gradient(self, target, raw, weights, group):
+        ones = weights[:, group] * target[:, group]
+        total = ones.sum(axis=1, keepdims=True)
+        return total * softmax(raw[:, group], axis=1) - ones
 
     def saturated(self, target):
         out = np.zeros_like(target)

@@ -13,7 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseAutoencoder
 from ._gaussian import Gaussian
-from ._likelihoods import LIKELIHOODS
+from ._likelihoods import LIKELIHOODS, Mixed
+from ._losses import Loss
+from ._mixed_loss import MixedLoss
 from ._options import AT_LEAST_1, NOT_NEGATIVE, parameter
 from ._parameters import one_of
 from ._rows import Rows, block_length
@@ -79,7 +81,7 @@ class VariationalAutoencoder(BaseAutoencoder):
         How many codes of each row `score_samples` and `score` draw: with more, the
         bound is nearer to the log-density, and takes as much longer.
 
-    loss : {"squared_error", "binary_cross_entropy", "poisson"}, \
+    loss : {"squared_error", "binary_cross_entropy", "poisson"} or MixedLoss, \
 default="squared_error"
         The distribution of a row given its code, of which all cells are independent:
 
@@ -89,7 +91,9 @@ default="squared_error"
         - "binary_cross_entropy": 0 or 1. For values between (such as grey pixels) the
           cross-entropy is trained on, but is the logarithm of no density: draw zeros
           and ones from them first, and compare no figures across ways of doing so;
-        - "poisson": counts, without an upper limit.
+        - "poisson": counts, without an upper limit;
+        - :class:`MixedLoss`: categories, counts, and numbers that are normal, each
+          with a variance of its own.
 
     scaling : {"auto", "global", "per_feature"} or None, default="auto"
         What columns are divided by: see :class:`AutoencoderTransformer`, and for "auto"
@@ -121,7 +125,7 @@ random_state, verbose :
 
     noise_variance_ : float or ndarray of shape (n_features_in_,)
         Variance of a cell given the code, in the units of X squared; only with
-        "squared_error".
+        "squared_error" and :class:`MixedLoss` (NaN for what is no number).
 
     loss_, loss_curve_, validation_loss_curve_ : float, list of float
         Minus the bound (with `beta`), divided by the number of features, of scaled
@@ -157,7 +161,7 @@ n_iter_ :
     _: KW_ONLY
     beta: float = parameter(1.0, NOT_NEGATIVE)
     n_draws: int = parameter(10, AT_LEAST_1)
-    loss: str = parameter("squared_error", one_of(*LIKELIHOODS))
+    loss: str | Loss = parameter("squared_error", one_of(*LIKELIHOODS), MixedLoss)
     scaling: str | None = parameter(
         "auto", one_of("auto", "global", "per_feature"), None
     )
@@ -167,7 +171,9 @@ n_iter_ :
         return Gaussian(self.beta)
 
     def _loss_for(self, n_features):
-        return LIKELIHOODS[self.loss].of(n_features, self.scaling)
+        if isinstance(self.loss, MixedLoss):
+            return Mixed.like(self.loss)
+        return LIKELIHOODS[str(self.loss)].of(n_features, self.scaling)
 
     def _validate_params(self):
         super()._validate_params()
@@ -193,7 +199,8 @@ n_iter_ :
                 f"noise_variance_ is of loss='squared_error', got loss={self.loss!r}."
             )
         variance = likelihood.variance * units.targets.scale.astype(np.float64) ** 2
-        return variance if self.scale_.ndim else float(variance[0])
+        several = self.scale_.ndim or len(variance) > 1
+        return variance if several else float(variance[0])
 
     def score_samples(self, X: ArrayLike) -> np.ndarray:
         r"""Return a lower bound of the log-density of each row, in nats.

@@ -34,7 +34,8 @@ FLOORS = {
         "_calibration",
         "_stopping",
     },
-    "codes and losses": {"_ordered", "_gaussian", "_likelihoods", "_mixed_loss"},
+    "codes and losses": {"_ordered", "_gaussian", "_mixed_loss"},
+    "likelihoods": {"_likelihoods"},
     "data, network, minimisers": {
         "_rows",
         "_network",

@@ -8,6 +8,7 @@ import pytest
 from finite_differences import relative_error
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
+from scipy.stats import norm, poisson
 from sklearn.base import clone
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import NotFittedError
@@ -22,7 +23,9 @@ from sklearn_ae import (
     HiddenCells,
     MaskingNoise,
     MixedLoss,
+    VariationalAutoencoder,
 )
+from sklearn_ae._likelihoods import Mixed
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
@@ -254,3 +257,62 @@ def test_later_rows_are_checked():
         estimator.score(TABLE.assign(visits=-1))
     with pytest.raises(ValueError, match="X has none"):
         make(loss=MixedLoss({"kind": ["kind_a"]})).fit(TABLE.to_numpy())
+
+
+# As a density
+
+
+def density(**params):
+    defaults = {"n_components": 2, "loss": LOSS, "random_state": 0}
+    return VariationalAutoencoder(**defaults | params)
+
+
+def test_gradient_of_a_likelihood():
+    """Also by the variances that are learnt."""
+    X = TABLE.to_numpy()[:50]
+    rows = Rows(X, np.linspace(0.1, 1, 50))
+    likelihood = Mixed.like(LOSS).bind(rows, TABLE.columns)
+    _, scaling = fit_scaling(rows, "per_feature")
+    network = Network.mirrored(26, (8,), 3, n_of_loss=2)
+    model = Model(network, likelihood, Units.of(scaling, likelihood, False))
+    theta = np.random.RandomState(0).normal(scale=0.3, size=network.n_parameters)
+    assert relative_error(Objective(model, None, np.float64), theta, rows) < 1e-6
+
+
+def test_likelihood_is_that_of_scipy():
+    X = TABLE.to_numpy()[:50]
+    likelihood = Mixed.like(LOSS).bind(Rows(X), TABLE.columns)
+    likelihood = likelihood.at(np.log([0.5, 2.0]))
+    raw = np.random.RandomState(0).normal(size=X.shape)
+    mean, deviation = likelihood.predict(raw), np.sqrt(likelihood.variance)
+    expected = norm(mean[:, 23:25], deviation[23:25]).logpdf(X[:, 23:25]).sum(axis=1)
+    expected += poisson(mean[:, 25]).logpmf(X[:, 25])
+    for group in GROUPS.values():
+        expected += np.log((mean[:, group] * X[:, group]).sum(axis=1))
+    assert_allclose(likelihood.log_density(X, raw).sum(axis=1), expected, rtol=1e-4)
+    assert np.isnan(likelihood.variance[[0, 22, 25]]).all()
+
+
+def test_density_of_mixed_tables():
+    vae = density().fit(TABLE)
+    rows, codes = vae.sample(4000, random_state=0)
+    for group in GROUPS.values():
+        assert_array_equal(rows[:, group].sum(axis=1), 1)
+        frequencies = TABLE.to_numpy()[:, group].mean(axis=0)
+        assert_allclose(rows[:, group].mean(axis=0), frequencies, atol=0.06)
+    assert_array_equal(rows[:, 25], rows[:, 25].round())
+    assert_allclose(rows[:, 25].mean(), TABLE["visits"].mean(), rtol=0.15)
+    assert np.corrcoef(rows[:, 1], rows[:, 25])[0, 1] > 0.5
+    assert codes.shape == (4000, 2)
+    assert vae.noise_variance_[24] > 1e6
+    again = pickle.loads(pickle.dumps(vae))
+    assert_array_equal(again.score_samples(TABLE), vae.score_samples(TABLE))
+    # A density in the units of X, of what is known.
+    other = TABLE.assign(income=TABLE["income"] / 10)
+    gained = density().fit(other).score(other) - vae.score(TABLE)
+    assert_allclose(gained, np.log(10))
+    gaps = TABLE.assign(size=np.where(KINDS == "a", np.nan, TABLE["size"]))
+    assert np.isfinite(density().fit(gaps).score(gaps))
+    variance = vae.noise_variance_
+    vae.partial_fit(TABLE[:50])
+    assert_allclose(vae.noise_variance_, variance, rtol=0.5)
