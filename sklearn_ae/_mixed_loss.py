@@ -72,20 +72,21 @@ class MixedLoss(Loss):
     Examples
     --------
     >>> import numpy as np
+    >>> import pandas as pd
     >>> from sklearn.compose import make_column_transformer
     >>> from sklearn.preprocessing import OneHotEncoder
     >>> from sklearn_ae import AutoencoderTransformer, MixedLoss
     >>> rng = np.random.RandomState(0)
     >>> size = rng.normal(size=200)
     >>> kind = np.where(size > 0, "large", "small")
-    >>> X = np.array([size, 2 * size, kind], dtype=object).T
+    >>> X = pd.DataFrame({"kind": kind, "size": size, "weight": 2 * size})
     >>> encoder = make_column_transformer(
-    ...     (OneHotEncoder(), [2]), ("passthrough", [0, 1])
+    ...     (OneHotEncoder(), ["kind"]), remainder="passthrough"
     ... )
-    >>> encoded = encoder.fit_transform(X).astype(float)
+    >>> encoded = encoder.fit_transform(X)
     >>> loss = MixedLoss.from_encoder(encoder)
     >>> loss.categories
-    {'x2': [0, 1]}
+    {'kind': [0, 1]}
     >>> params = {"loss": loss, "scaling": "per_feature", "random_state": 0}
     >>> autoencoder = AutoencoderTransformer(1, **params).fit(encoded)
     >>> autoencoder.reconstruct(encoded[:2])[:, :2].sum(axis=1)

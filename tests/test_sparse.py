@@ -12,7 +12,6 @@ from scipy.sparse import (
     csc_matrix,
     csr_array,
     csr_matrix,
-    random_array,
 )
 from sklearn.datasets import load_digits
 from sklearn.decomposition import TruncatedSVD
@@ -236,7 +235,9 @@ def test_codes_of_wide_rows_tell_topics_apart(wide):
 
 def test_memory_is_that_of_blocks_and_weights():
     """Beside a table that would take 192 MB."""
-    X = random_array((4000, 6000), density=0.001, format="csr", rng=0)
+    rng = np.random.RandomState(0)
+    places = rng.randint(4000, size=24_000), rng.randint(6000, size=24_000)
+    X = coo_array((rng.uniform(size=24_000), places), shape=(4000, 6000))
     params = {"hidden_layer_sizes": (16,), "max_iter": 1, "random_state": 0}
     for cls in (AutoencoderTransformer, AutoencoderOutlierDetector):
         estimator = cls(4, **params)
