@@ -169,8 +169,8 @@ class BaseAutoencoder(
             # partial_fit starts anew from here.
             self._rng = None
             with threads(Sharing.NOTHING):
-                rows, training = self._completed(rows), self._completed(training)
-                self._judge(rows, training, aside and self._completed(aside), rng)
+                rows, training = self._filled(rows), self._filled(training)
+                self._judge(rows, training, aside and self._filled(aside), rng)
         return self
 
     @available_if(_supports_partial_fit)
@@ -248,7 +248,7 @@ class BaseAutoencoder(
                     return self
             self._store(fitted or start)
             with threads(Sharing.NOTHING):
-                self._judge_pass(self._completed(rows), rng)
+                self._judge_pass(self._filled(rows), rng)
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
@@ -318,7 +318,7 @@ class BaseAutoencoder(
         scores : ndarray of shape (n_samples,)
             Minus the mean of the loss over the features, in the units of the data (with
             one scale for each feature, of the scaled data); over those that are known
-            of the row, and minus `loss_` if none is. Always float64.
+            of the row. If none is, it is the median of training rows. Always float64.
         """
         rows = self._check_rows(X, for_loss=True)
         return self._by_blocks(partial(self._score.measure, self._fitted), rows)
@@ -421,10 +421,12 @@ class BaseAutoencoder(
             setattr(self, f"{name}_", getattr(fitted, name))
 
     def _judge(self, rows, training, aside, rng):
-        """Fit what judges rows by the network; nothing here."""
+        """Fit what judges rows by the network."""
+        self._score = LossScore.fit(self._fitted, training)
 
     def _judge_pass(self, rows, rng):
         """Do so after `partial_fit`."""
+        self._judge(rows, rows, None, rng)
 
     def _sharing(self, n_rows):
         """Return what threads share out while so many rows go through the network."""
@@ -444,11 +446,11 @@ class BaseAutoencoder(
     def _check_rows(self, X, sample_weight=None, for_loss=False):
         check_is_fitted(self)
         loss = self._fitted.model.loss if for_loss else None
-        return self._completed(check_rows(self, X, sample_weight, self._fitted, loss))
+        return self._filled(check_rows(self, X, sample_weight, self._fitted, loss))
 
-    def _completed(self, rows):
+    def _filled(self, rows):
         """Return rows with gaps as the network gets them in prediction."""
-        return rows.completed(self._fitted.complete)
+        return rows.filled_by(self._fitted.filler)
 
     def _stream_of_draws(self):
         """Return the random state that all calls of `partial_fit` draw from."""

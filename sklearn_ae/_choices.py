@@ -77,6 +77,8 @@ class Choices(AutoencoderParameters, Stored):
         Those whose strength is not 0.
     code : Code or None
         What happens between encoder and decoder, if anything does.
+    loss, unbound_loss : str or Loss
+        Bound to the rows that were fitted first, and as it was given.
     solver : str or Solver
         "svd", or what minimises.
     learning_rate_init : float or None
@@ -90,6 +92,7 @@ class Choices(AutoencoderParameters, Stored):
     n_features: int = 0
     calibrates: bool = False
     code: Code | None = None
+    unbound_loss: Any = None
 
     def __setattr__(self, name, value):
         if name in vars(self):
@@ -171,7 +174,7 @@ def choose(params, rows, scaling, n_rows, before=None, has_validation=False):
     choices = _what_is_minimised(params, rows, scaling, n_rows, before)
     _check_together(choices, before)
     endless = n_rows == inf
-    solver = _solver(choices, rows.is_complete, endless)
+    solver = _solver(choices, rows.has_gaps, endless)
     rate: Any = params.learning_rate_init
     if rate == "auto":
         rate = getattr(solver, "default_rate", None)
@@ -193,6 +196,7 @@ def _what_is_minimised(params, rows, scaling, n_rows, before):
     """Return the choices that `choose` starts with: all but how to minimise."""
     known = {f.name: getattr(params, f.name) for f in fields(AutoencoderParameters)}
     noise, sizes = _noise(params, n_rows), _hidden_layer_sizes(params, before)
+    unbound = deepcopy(params._loss_for(rows.n_features))
     activation = _activation(params, sizes, len(rows), before)
     chosen = dict(
         n_features=rows.n_features,
@@ -204,7 +208,8 @@ def _what_is_minimised(params, rows, scaling, n_rows, before):
         activation=activation,
         linear_path=bool(params.linear_path and sizes and activation != "identity"),
         output_activation=_output_activation(params, rows.n_features),
-        loss=_loss(params, rows, before),
+        loss=_loss(unbound, params, rows, scaling, before),
+        unbound_loss=unbound,
         feature_weight=check_feature_weight(params, rows),
         noise=noise,
         code_penalty=_code_penalty(params),
@@ -265,12 +270,13 @@ def _check_tied(choices):
         )
 
 
-def _loss(params, rows, before):
-    loss = deepcopy(params._loss_for(rows.n_features))
-    if isinstance(loss, str):
-        return loss
+def _loss(unbound, params, rows, scaling, before):
+    if isinstance(unbound, str):
+        return unbound
+    if before is not None and unbound == before.unbound_loss:
+        return before.loss
     names = getattr(params, "feature_names_in_", None)
-    return loss.bind(rows, names, before and before.loss)
+    return unbound.bind(scaling, rows, names)
 
 
 def _noise(params, n_rows):
@@ -377,8 +383,8 @@ def _output_activation(params, n_features):
     )
 
 
-def _solver(choices, is_complete, endless):
-    solver, exact = choices.solver, choices.have_exact_solution and is_complete
+def _solver(choices, has_gaps, endless):
+    solver, exact = choices.solver, choices.have_exact_solution and not has_gaps
     if solver == "svd" and not exact:
         raise ValueError(
             "solver='svd' needs a linear network (activation='identity' or "

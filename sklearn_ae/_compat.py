@@ -1,6 +1,7 @@
 """What is used of scikit-learn beyond its public names, in one place to repair."""
 
 from sklearn.base import _fit_context as _fit_context
+from sklearn.utils import _safe_indexing as _safe_indexing
 from sklearn.utils._optional_dependencies import (
     check_matplotlib_support as check_matplotlib_support,
 )
@@ -14,6 +15,14 @@ from sklearn.utils._param_validation import StrOptions as StrOptions
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import _check_feature_names_in as _check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as _check_sample_weight
+
+
+def in_container_like(X, cells):
+    """Return an array as a data frame like X, with its names, if X is one."""
+    for adapter in ADAPTERS_MANAGER.adapters.values():
+        if adapter.is_supported_container(X):
+            return adapter.create_container(cells, X, columns=X.columns)
+    return cells
 
 
 def in_output_container(estimator, rows, X, columns=None):

@@ -1,8 +1,6 @@
 """What a normal distribution expects of cells that are not known."""
 
-from copy import copy
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy.linalg import inv
@@ -46,12 +44,12 @@ class Completion(Stored):
     ----------
     mean : ndarray of shape (n_features,)
         m, in units of scaled rows.
-    precision : ndarray of shape (n_features, n_features) or None
-        None takes features to be independent.
+    precision : ndarray of shape (n_features, n_features)
+        P
     """
 
     mean: np.ndarray
-    precision: Any = None
+    precision: np.ndarray
 
     @classmethod
     def fit(cls, rows, scaling, rng):
@@ -62,8 +60,6 @@ class Completion(Stored):
         """
         _, own = fit_scaling(rows, "per_feature")
         unit, shift = own.scale / scaling.scale, scaling.apply(own.location)
-        if rows.n_features > MAX_COLUMNS:
-            return cls(shift)
         rows = rows.sample(MAX_ROWS, rng)
         X, known = own.apply(rows.array()).astype(np.float64), rows.known()
         known = np.ones(X.shape, bool) if known is None else known
@@ -78,13 +74,12 @@ class Completion(Stored):
         precision = _precision(covariance, ridge) / np.outer(unit, unit)
         return cls(shift + unit * mean, precision)
 
-    def complete(self, X, known):
+    def fill(self, X, known):
         """Return scaled rows with expected values in place of those not known."""
         centred = np.where(known, X - self.mean, 0)
-        if self.precision is not None:
-            rows = np.flatnonzero(~known.all(axis=1))
-            right = -(centred[rows] @ self.precision)
-            centred[rows] += _solved(self.precision, right, ~known[rows])
+        rows = np.flatnonzero(~known.all(axis=1))
+        right = -(centred[rows] @ self.precision)
+        centred[rows] += _solved(self.precision, right, ~known[rows])
         return np.where(known, X, centred + self.mean).astype(X.dtype, copy=False)
 
 
@@ -98,28 +93,26 @@ def _moments(X, weights, drawn, known, ridge):
     gaps, before = ~known, None
     for _ in range(MAX_ROUNDS):
         precision = _precision(covariance, ridge)
-        completion = Completion(mean, precision)
-        completed = completion.complete(X, known)
+        filled = Completion(mean, precision).fill(X, known)
         # Numbers with the covariance of precision @ x, for x of this distribution.
         right = drawn @ np.linalg.cholesky(precision).T
         deviations = _solved(precision, right, gaps)
-        mean = np.average(completed, axis=0, weights=weights)
-        both = np.vstack([completed - mean, deviations])
+        mean = np.average(filled, axis=0, weights=weights)
+        both = np.vstack([filled - mean, deviations])
         twice = None if weights is None else np.r_[weights, weights]
         scatter = both.T @ (both if twice is None else twice[:, None] * both)
         covariance = scatter / (len(X) if weights is None else weights.sum())
         np.fill_diagonal(covariance, np.maximum(np.diag(covariance), 1e-6))
-        if before is not None and np.abs(completed - before).mean() < TOLERANCE:
+        if before is not None and np.abs(filled - before).mean() < TOLERANCE:
             break
-        before = completed
+        before = filled
     return mean, covariance
 
 
 def _error(X, known, judges, mean, covariance, ridge):
     """Return the mean squared error of known cells that have been hidden."""
-    completion = Completion(mean, _precision(covariance, ridge))
-    completed = completion.complete(X, known & ~judges)
-    return np.square(completed - X)[judges].mean()
+    filled = Completion(mean, _precision(covariance, ridge)).fill(X, known & ~judges)
+    return np.square(filled - X)[judges].mean()
 
 
 def _solved(matrix, right, unknown):
@@ -161,29 +154,25 @@ class HiddenCells(Corruption):
     Parameters
     ----------
     fraction : float in [0, 1], default=0.2
-        The probability with which each cell is hidden.
+        The probability with which each cell is hidden, with :class:`MixedLoss` each
+        category.
     """
-
-    completes = True
 
     fraction: float = parameter(0.2, FRACTION)
 
     def changes(self):
         return self.fraction > 0
 
-    def completed_by(self, completion, location):
-        """Return the corruption that fills cells by a `Completion`.
+    def completion(self, scaling, rows, rng):
+        if rows.n_features > MAX_COLUMNS:
+            return None
+        return Completion.fit(rows, scaling, rng)
 
-        `location` is what stands for gaps in scaled rows.
-        """
-        bound = copy(self)
-        bound._known = completion, location
-        return bound
-
-    def apply(self, X, rng, out):
-        completion, location = self._known
-        # What is exactly the mean is a gap: another cell seldom is.
-        known = X != location
-        known &= rng.random(X.shape, dtype=np.float32) >= self.fraction
-        out[...] = completion.complete(X, known)
-        return out
+    def corrupt(self, X, known, rng, out, hidden):
+        seen = rng.random(X.shape, dtype=np.float32) >= self.fraction
+        for columns in hidden.groups:
+            seen[:, columns] = seen[:, columns[:1]]
+        counts = ~seen if known is None else known & ~seen
+        out[...] = hidden.fill(X, seen if known is None else known & seen)
+        # On average they weigh what all known cells do.
+        return counts.astype(X.dtype) / self.fraction

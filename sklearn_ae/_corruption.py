@@ -1,6 +1,6 @@
 """What the network's input goes through while it is trained."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import MISSING, dataclass
 from math import inf, log
@@ -52,10 +52,6 @@ class Corruption(Option):
 
     needs_fresh_draws = False
 
-    # Whether it hides cells and fills these and gaps itself; then only what it has
-    # filled counts in the loss.
-    completes = False
-
     # What `bind` has found out, in a copy. (No field of the dataclasses below.)
     _known: Any = None
 
@@ -95,6 +91,53 @@ class Corruption(Option):
         out : ndarray of shape (n_rows, n_features)
         """
         raise TypeError(f"{type(self).__name__} must define 'apply'.")
+
+    def corrupt(self, X, known, rng, out, hidden):
+        """Write corrupted rows into `out`, even if the user's own `apply` does not.
+
+        Parameters
+        ----------
+        X, rng, out
+            As of `apply`.
+        known : ndarray of bool of shape (n_rows, n_features) or None
+            Which cells are; None is all. The others cannot be noisy.
+        hidden : Hidden
+            What becomes of cells that are hidden.
+
+        Returns
+        -------
+        weights : ndarray of shape (n_rows, n_features) or None
+            What each known cell counts in the loss, if not 1.
+        """
+        corrupted = self.apply(X, rng, out)
+        if corrupted is not None and corrupted is not out:
+            out[...] = corrupted
+        if known is not None:
+            np.copyto(out, X, where=~known)
+        return None
+
+    def completion(self, scaling, rows, rng):
+        """Return the `Completion` that gaps need here and in prediction.
+
+        None is for the mean.
+        """
+        return None
+
+
+@dataclass(frozen=True)
+class Hidden:
+    """What becomes of cells that are not to be seen.
+
+    Attributes
+    ----------
+    fill : callable(X, known) -> ndarray
+        What scaled rows are with the other cells replaced.
+    groups : sequence of ndarray of int
+        Columns that are hidden together: one category each.
+    """
+
+    fill: Callable
+    groups: Sequence = ()
 
 
 @dataclass(repr=False, eq=False)

@@ -104,13 +104,13 @@ class Ellipsoid(Stored):
     def shares(self, Z, known=None):
         """Return what each feature adds to `measure`; less than nothing is possible.
 
-        What is not known adds nothing.
+        Cells that are not known have been filled, and are taken as they are.
         """
         difference = Z - self.center
         shares = difference * (difference @ self.factor @ self.factor.T)
         if self.axes is not None:
             shares += np.square(_outside(self.axes, difference)) / self.rest_variance
-        return shares if known is None else known * shares
+        return shares
 
 
 class ResidualEllipsoid(Ellipsoid):
@@ -141,8 +141,7 @@ class ResidualEllipsoid(Ellipsoid):
         gains = np.square(slopes) / curvatures
         total = gains.sum(axis=1, keepdims=True)
         total[total == 0] = 1
-        shares = gains * (self.measure(Z)[:, None] / total)
-        return shares if known is None else known * shares
+        return gains * (self.measure(Z)[:, None] / total)
 
 
 def _leading_axes(Z, weights):

@@ -2,6 +2,9 @@
 
 import numpy as np
 
+# What a row has that is none of the categories: zeros in all columns.
+UNKNOWN = "(unknown)"
+
 
 def by_variable(cells, groups, names):
     """Add up the columns of each category.
@@ -34,9 +37,9 @@ def value_of(cells, columns, labels):
     if len(columns) == 1 and labels is None:
         return float(cells[columns[0]])
     few = cells[columns]
-    if np.isnan(few).any() or not few.any():
-        return None
-    return labels[int(np.argmax(few))]
+    if not np.nan_to_num(few).any():
+        return None if np.isnan(few).any() else UNKNOWN
+    return labels[int(np.nanargmax(few))]
 
 
 def reasons(contributions, observed, expected, variables, labels, n_variables):

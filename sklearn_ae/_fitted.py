@@ -71,16 +71,19 @@ class Fitted(Stored):
         return self.mean
 
     @property
-    def complete(self):
-        """What fills gaps by the rest of a row, in the user's units, or None."""
+    def filler(self):
+        """What fills gaps by the rest of a row, as `Rows` take it, or None."""
+        return None if self.completion is None else self._filled
+
+    def _filled(self, X, known):
+        filled = self.completion.fill(self.scaling.apply(X), known)
+        return np.where(known, X, self.scaling.invert(filled))
+
+    def filled_scaled(self, X, known):
+        """Return scaled rows with what is expected in place of cells not known."""
         if self.completion is None:
-            return None
-
-        def completed(X, known):
-            scaled = self.completion.complete(self.scaling.apply(X), known)
-            return np.where(known, X, self.scaling.invert(scaled))
-
-        return completed
+            return np.where(known, X, self.scaling.apply(self.location))
+        return self.completion.fill(X, known)
 
     @property
     def views(self):

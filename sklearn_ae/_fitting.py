@@ -10,8 +10,7 @@ import numpy as np
 
 from ._choices import choose
 from ._code_penalties import check_code_penalty
-from ._completion import Completion
-from ._corruption import Corruption
+from ._corruption import Corruption, Hidden
 from ._draws import Draws
 from ._fitted import Fitted
 from ._latent_path import with_path
@@ -132,6 +131,8 @@ def fit_once(params, rows, rng, before=None):
     """
     with threads(choose_for_decomposition(rows.n_features)):
         start, *_ = _prepare(params, rows, None, rng, inf, before)
+    if not start.model.cell_weight_sum(rows):
+        raise ValueError("feature_weight must not be 0 for all cells that X has.")
     with threads(_choose_sharing(start, rows)) as map_pieces:
         fitted = _train_once(start, rows, rng, map_pieces)
     if start.choices.used_code.nested:
@@ -156,8 +157,8 @@ def _prepare(params, rows, aside, rng, n_rows, before=None, divided=None):
         training, aside = divided
     elif choices.validation_fraction:
         training, aside = rows.hold_out(choices.validation_fraction, rng)
-    if choices.noise and choices.noise.completes and fitted.completion is None:
-        completion = Completion.fit(training, fitted.scaling, rng)
+    if choices.noise and fitted.completion is None:
+        completion = choices.noise.completion(fitted.scaling, training, rng)
         fitted = replace(fitted, completion=completion)
     if before is None and fitted.model.starts_linear:
         # PCA is that of all rows if it may be, lest few make a worse one; validation
@@ -314,6 +315,7 @@ def _objective(fitted, model, rows, draws, map_pieces):
     choices = fitted.choices
     penalty = ElasticNet(choices.alpha, choices.l1_ratio) if choices.alpha else None
     options = {"corruption": _bound_corruption(fitted, rows), "draws": draws}
+    options["hidden"] = Hidden(fitted.filled_scaled, [*model.loss.groups.values()])
     options["code_penalties"] = choices.code_penalty
     codes = np.linspace(0.2, 0.8, 2 * choices.n_components, dtype=fitted.dtype)
     for code_penalty in choices.code_penalty:
@@ -325,12 +327,11 @@ def _bound_corruption(fitted, rows):
     noise = fitted.choices.noise
     if noise is None:
         return None
-    if noise.completes:
-        location = fitted.scaling.apply(fitted.location)
-        return noise.completed_by(fitted.completion, location)
     bound = noise.bind(fitted.scaling, rows)
     if not isinstance(bound, Corruption):
         raise TypeError(f"bind of {noise} must return a Corruption, got {bound!r}.")
+    if type(bound).corrupt is not Corruption.corrupt:
+        return bound
     # One of the user's own might not make rows of rows.
     X = fitted.scaling.apply(rows.spread(2).array())
     args = read_only(X), np.random.default_rng(0), np.full_like(X, np.nan)

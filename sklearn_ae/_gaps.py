@@ -4,51 +4,77 @@ from typing import Any
 
 import numpy as np
 
-from ._rows import Rows
+from ._rows import Rows, block_length
 
 
-class GappyRows(Rows):
-    """Rows in which NaN stands for what is not known.
-
-    Such a cell weighs nothing, and reads as what it would be expected to be.
+class FilledRows(Rows):
+    """Rows in which NaN stands for what is not known, and something else is read.
 
     Attributes
     ----------
-    fill : ndarray of shape (n_features,), default=0
+    fill : ndarray of shape (n_features,)
         What that is: the mean, so that the network gets 0.
-    complete : callable(X, known) -> ndarray or None
+    filler : callable(X, known) -> ndarray or None
         What it is given the rest of the row, if that is to be looked at.
     """
 
-    is_complete = False
     fill: Any = 0.0
-    complete: Any = None
+    filler: Any = None
+    # Of these rows, once they have been read.
+    _known: Any = None
 
-    @classmethod
-    def at(cls, fill, *args):
-        """Return the rows that `args` make, with a number for gaps of each column."""
-        rows = cls(*args)
-        rows.fill = rows.location if fill is None else fill
-        return rows
-
-    def completed(self, function):
-        rows = self.take(slice(None))
-        rows.complete = function
-        return rows
-
-    def known(self):
-        return ~np.isnan(super().array())
+    def take(self, positions):
+        taken = super().take(positions)
+        taken._known = None
+        return taken
 
     def array(self, buffer=None):
         X = super().array(buffer)
-        if X is not buffer:
-            # It may be the user's.
-            X = X.copy()
-        gaps = np.isnan(X)
-        np.copyto(X, self.fill, where=gaps)
-        if self.complete is not None:
-            X[...] = self.complete(X, ~gaps)
-        return X
+        self._known = ~np.isnan(X)
+        out = np.empty(X.shape, self.dtype) if buffer is None else buffer
+        out[...] = np.where(self._known, X, self.fill)
+        if self.filler is not None and not self._known.all():
+            out[...] = self.filler(out, self._known)
+        return out
+
+
+class GappyRows(FilledRows):
+    """Rows in which what is not known counts nowhere.
+
+    Parameters
+    ----------
+    X, sample_weight, indices, dtype
+        As for `Rows`.
+    fill : ndarray of shape (n_features,), optional
+        What is read in a gap; by default the mean of each column.
+    """
+
+    has_gaps = True
+
+    def __init__(self, X, sample_weight=None, indices=None, dtype=None, fill=None):
+        super().__init__(X, sample_weight, indices, dtype)
+        self.fill = self.location if fill is None else fill
+
+    def filled_by(self, filler):
+        rows = self.take(slice(None))
+        rows.filler = filler
+        return rows
+
+    def imputed(self, filler):
+        rows: Any = object.__new__(FilledRows)
+        rows.__dict__ = self.filled_by(filler).__dict__
+        return rows
+
+    def with_values(self):
+        some = self.apply(
+            lambda few: few.known().any(axis=1), block_length(8 * self.n_features)
+        )
+        return self if some.all() else self.take(np.flatnonzero(some))
+
+    def known(self):
+        if self._known is None:
+            self._known = ~np.isnan(Rows.array(self))
+        return self._known
 
     def cell_weights(self):
         weights, known = super().cell_weights(), self.known().astype(self.dtype)
@@ -66,4 +92,9 @@ class GappyRows(Rows):
     def mapped(self, function):
         X = np.array(function(self.array()))
         X[~self.known()] = np.nan
-        return GappyRows.at(function(self.fill[None])[0], X, self.weights())
+        return GappyRows(X, self.weights(), fill=function(self.fill[None])[0])
+
+
+def or_typical(values, known, typical):
+    """Return values of rows, of those without any known cell what is typical."""
+    return values if known is None else np.where(known.any(axis=1), values, typical)

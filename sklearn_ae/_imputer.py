@@ -12,9 +12,15 @@ from sklearn.impute import MissingIndicator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ._base import BaseAutoencoder, all_or_nothing
-from ._compat import MissingValues, _check_feature_names_in, _fit_context
+from ._compat import (
+    MissingValues,
+    _check_feature_names_in,
+    _fit_context,
+    _safe_indexing,
+    in_container_like,
+)
 from ._completion import HiddenCells
-from ._input import FLOAT_DTYPES, with_nan
+from ._input import FLOAT_DTYPES, check_weights, with_nan
 from ._options import Parameters, parameter
 from ._transformer import AutoencoderTransformer
 
@@ -64,7 +70,8 @@ class AutoencoderImputer(TransformerMixin, Parameters):
     Attributes
     ----------
     estimator_ : estimator or None
-        The fitted estimator, of the columns that have values; None if none has.
+        The fitted estimator; columns without any value are 0 for it. None if no column
+        has a value.
 
     indicator_ : MissingIndicator or None
         What makes the columns of `add_indicator`.
@@ -132,14 +139,16 @@ class AutoencoderImputer(TransformerMixin, Parameters):
         """
         with all_or_nothing(self):
             cells: Any = self._with_nan(X, reset=True)
-            self._has_values = ~np.isnan(cells).all(axis=0)
+            weights = check_weights(cells, sample_weight, cells.dtype)
+            seen = cells if weights is None else cells[weights > 0]
+            self._has_values = ~np.isnan(seen).all(axis=0)
             self.indicator_ = self.estimator_ = None
             if self.add_indicator:
                 self.indicator_ = MissingIndicator(error_on_new=False).fit(cells)
             if self._has_values.any():
-                few = cells[:, self._has_values]
                 estimator = clone(self.estimator or default_estimator())
-                self.estimator_ = estimator.fit(few, sample_weight=sample_weight)
+                rows = self._for_estimator(X, cells)
+                self.estimator_ = estimator.fit(rows, sample_weight=sample_weight)
         empty = _check_feature_names_in(self)[~self._kept]
         if len(empty):
             warnings.warn(
@@ -164,19 +173,24 @@ class AutoencoderImputer(TransformerMixin, Parameters):
             The same, without gaps. `set_output` makes it a DataFrame.
         """
         check_is_fitted(self)
-        X = self._with_nan(X, reset=False)
-        filled, gaps = X.copy(), np.isnan(X)
-        filled[:, ~self._has_values] = np.nan_to_num(X[:, ~self._has_values])
-        some = gaps[:, self._has_values].any(axis=1)
+        cells = self._with_nan(X, reset=False)
+        gaps = np.isnan(cells)
+        filled = np.where(gaps, 0, cells)
+        gaps[:, ~self._has_values] = False
+        some = gaps.any(axis=1)
         if some.any():
-            where = np.ix_(some, self._has_values)
             estimator: Any = self.estimator_
-            reconstructed = np.asarray(estimator.reconstruct(X[where]))
-            filled[where] = np.where(gaps[where], reconstructed, X[where])
+            rows = self._for_estimator(X, cells)
+            expected = np.asarray(estimator.reconstruct(_safe_indexing(rows, some)))
+            filled[some] = np.where(gaps[some], expected, filled[some])
         parts = [filled[:, self._kept]]
         if self.indicator_ is not None:
-            parts.append(self.indicator_.transform(X).astype(X.dtype))
+            parts.append(self.indicator_.transform(cells).astype(cells.dtype))
         return np.hstack(parts)
+
+    def _for_estimator(self, X, cells):
+        """Return what the estimator gets: as many columns, with the names they have."""
+        return in_container_like(X, np.where(self._has_values, cells, 0))
 
     def get_feature_names_out(self, input_features: ArrayLike | None = None):
         """Return the names of the columns that `transform` returns.
@@ -218,13 +232,13 @@ class AutoencoderImputer(TransformerMixin, Parameters):
 
     def _with_nan(self, X, reset):
         """Return X with NaN for gaps; others than `missing_values` are refused."""
-        X = validate_data(
-            self,
-            with_nan(X),
-            reset=reset,
-            dtype=FLOAT_DTYPES,
-            ensure_all_finite="allow-nan" if self._gaps_are_nan else True,
-        )
-        return (
-            X if self._gaps_are_nan else np.where(self.missing_values == X, np.nan, X)
-        )
+        options = {"dtype": FLOAT_DTYPES, "ensure_all_finite": "allow-nan"}
+        X = validate_data(self, with_nan(X), reset=reset, **options)
+        if self._gaps_are_nan:
+            return X
+        if np.isnan(X).any():
+            raise ValueError(
+                "Input X contains NaN (or pandas.NA, or masked cells), but with "
+                f"missing_values={self.missing_values!r} that stands for a gap alone."
+            )
+        return np.where(self.missing_values == X, np.nan, X)

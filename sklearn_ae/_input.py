@@ -1,5 +1,6 @@
 """What comes in: checked, and made into arrays and rows."""
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from ._compat import _check_sample_weight
 from ._gaps import GappyRows
 from ._losses import Loss, as_loss
 from ._rows import Rows, read_only
-from ._sparse import SparseGappyRows, SparseRows, stored_values
+from ._storage import stored_values
 
 FLOAT_DTYPES = [np.float64, np.float32]
 
@@ -19,12 +20,17 @@ ACCEPTED: dict = {"dtype": FLOAT_DTYPES, "accept_sparse": "csr"}
 
 
 def with_nan(X: Any) -> Any:
-    """Return X with NaN where it is masked, or a frame of objects has no value."""
+    """Return X with NaN where it is masked, or objects have no value."""
     if isinstance(X, np.ma.MaskedArray):
         dtype = np.result_type(X.dtype, np.float32) if X.dtype.kind in "biuf" else None
         return np.ma.filled(X.astype(dtype), np.nan) if np.ma.is_masked(X) else X.data
     if hasattr(X, "notna") and any(kind.kind == "O" for kind in np.ravel(X.dtypes)):
         return X.astype(object).where(X.notna(), np.nan)
+    # There is no pandas.NA without pandas.
+    pandas = sys.modules.get("pandas")
+    if pandas and isinstance(X, list | tuple | np.ndarray):
+        cells = np.asarray(X)
+        return np.where(pandas.isna(cells), np.nan, X) if cells.dtype == "O" else cells
     return X
 
 
@@ -45,7 +51,7 @@ def check_weights(X, sample_weight, dtype):
     return weights.astype(dtype)
 
 
-def check_rows(estimator, X, sample_weight=None, like=None, loss=None, least=1):
+def check_rows(estimator, X, sample_weight=None, like=None, loss=None, least=0):
     """Return as `Rows` what is to be trained on, or what a fit is to be applied to.
 
     Parameters
@@ -58,24 +64,35 @@ def check_rows(estimator, X, sample_weight=None, like=None, loss=None, least=1):
         must have. Without it they are the first, and decide what the features are.
     loss : str or Loss, optional
         What has to be defined for them.
-    least : int, default=1
-        Rows that there must be.
+    least : int, default=0
+        Rows that there must be to learn from, if that is what they are for: those
+        without a value are then left out, as those of weight 0 always are.
     """
-    options = {"reset": like is None, "ensure_min_samples": least}
+    options = {"reset": like is None, "ensure_min_samples": max(1, least)}
     options |= {"ensure_all_finite": "allow-nan", **ACCEPTED}
     X = _numbers(estimator, X, options)
     rows = as_rows(X, check_weights(X, sample_weight, (like or X).dtype), like)
     if like is None:
         check_columns(estimator, rows)
+    if least:
+        rows = rows.with_values()
     if loss is not None and type(as_loss(loss)).check_data is not Loss.check_data:
-        check = as_loss(loss).check_data
-        rows.sum_blocks(lambda piece: [check(read_only(piece.array())) or 0])
+        check_values(rows, as_loss(loss))
     if len(rows) < least:
         raise ValueError(
-            f"At least {least} rows must have a positive sample_weight, got "
-            f"{len(rows)} (n_samples = {X.shape[0]})."
+            f"At least {least} rows must have a positive sample_weight and a value "
+            f"other than NaN, got {len(rows)} (n_samples = {X.shape[0]})."
         )
     return rows
+
+
+def check_values(rows, loss):
+    """Raise ValueError if a loss is not defined for some value of rows."""
+
+    def check(piece):
+        return [loss.check_known(read_only(piece.array()), piece.known()) or 0]
+
+    rows.sum_blocks(check)
 
 
 def _numbers(estimator, X, options):
@@ -103,18 +120,16 @@ def as_rows(X, weights, like=None):
     """Return the kind of `Rows` that X needs; `like` is as in `check_rows`."""
     # Those of weight zero are left out, as if they were not there.
     kept = None if weights is None or weights.all() else np.flatnonzero(weights)
-    args = X, weights, kept, (like or X).dtype
-    sparse, values = not isinstance(X, np.ndarray), stored_values(X)
+    args, values = (X, weights, kept, (like or X).dtype), stored_values(X)
     # The least number is NaN if any is.
-    if not (values.size and np.isnan(values.min())):
-        return (SparseRows if sparse else Rows)(*args)
-    kind = SparseGappyRows if sparse else GappyRows
-    return kind.at(like and like.location, *args)
+    if values.size and np.isnan(values.min()):
+        return GappyRows(*args, fill=like and like.location)
+    return Rows(*args)
 
 
 def check_columns(estimator, rows):
     """Raise ValueError if rows to be fitted have columns without any value."""
-    if rows.is_complete:
+    if not rows.has_gaps:
         return
     empty = np.flatnonzero(np.isnan(rows.fill))
     if len(empty):
@@ -184,7 +199,7 @@ def check_codes(estimator, X, dtype):
             f"X has {codes.shape[1]} columns, but inverse_transform expects "
             f"n_components_={estimator.n_components_}."
         )
-    return (Rows if isinstance(codes, np.ndarray) else SparseRows)(codes, dtype=dtype)
+    return Rows(codes, dtype=dtype)
 
 
 def check_validation_rows(estimator, X_val, sample_weight_val, rows):
@@ -194,10 +209,9 @@ def check_validation_rows(estimator, X_val, sample_weight_val, rows):
     if X_val is None:
         raise ValueError("sample_weight_val is for rows of X_val, but X_val is None.")
     try:
-        aside = check_rows(estimator, X_val, sample_weight_val, rows, estimator.loss)
-        if not aside.cell_weight_sum():
-            raise ValueError("There is no value in X, only NaN.")
-        return aside
+        return check_rows(
+            estimator, X_val, sample_weight_val, rows, estimator.loss, least=1
+        )
     except (TypeError, ValueError) as error:
         message = (
             f"X_val and sample_weight_val must be like X and sample_weight: {error}"

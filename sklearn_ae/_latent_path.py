@@ -139,7 +139,7 @@ def _has_least_squares(fitted, rows):
         and model.units.targets_are_inputs
         and choices.noise is None
         and choices.alpha == 0
-        and rows.is_complete
+        and not rows.has_gaps
     )
 
 

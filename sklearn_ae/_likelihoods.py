@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import gammaln, log_softmax
+from scipy.special import gammaln
 
-from ._losses import BinaryCrossEntropy, Loss, Poisson
+from ._losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson
 from ._mixed_loss import MixedLoss
 from ._statistics import LEAST_VARIANCE
 from ._stored import Stored
@@ -153,11 +153,20 @@ class PoissonCounts(Likelihood, Poisson):
 
 
 @dataclass(repr=False, eq=False)
-class Mixed(Likelihood, MixedLoss):
-    r"""Minus the log-density of numbers, categories and counts, in nats.
+class Categorical(Likelihood, CrossEntropy):
+    """Minus the log-probability of one category, in nats."""
 
-    Numbers are normal, each with a variance that is learnt along with the network;
-    categories have a softmax's probabilities; counts are Poisson's.
+    def draw(self, raw, rng):
+        # The largest of logits with Gumbel noise is a draw from their softmax.
+        drawn = (raw + rng.gumbel(size=raw.shape)).argmax(axis=1)
+        return (np.arange(raw.shape[1]) == drawn[:, None]).astype(raw.dtype)
+
+
+@dataclass(repr=False, eq=False)
+class Mixed(Likelihood, MixedLoss):
+    """Minus the log-density of the variables of a `MixedLoss`, in nats.
+
+    Numbers are normal, each with a variance that is learnt along with the network.
 
     Parameters
     ----------
@@ -166,101 +175,52 @@ class Mixed(Likelihood, MixedLoss):
     n_parameters : int, default=0
         How many numbers there are.
     logarithms : ndarray of shape (n_parameters,) or float, default=0.0
-        Of the variances of standardised numbers, but for `LEAST_VARIANCE`.
-    known : Variables or None
-        What `bind` has found out.
+        As of `Normal`.
+    variables : Variables or None, default=None
+        Once it is bound.
     """
 
     n_parameters: int = 0
     logarithms: Any = 0.0
-    known: Any = None
+    variables: Any = None
 
-    @classmethod
-    def like(cls, loss):
-        """Return the likelihood of the variables of a `MixedLoss`."""
-        return cls(loss.categories, loss.counts, loss.labels)
-
-    def bind(self, rows, names=None, before=None):
-        bound = super().bind(rows, names, before)
-        bound.n_parameters = len(bound.known.numbers)
+    def bind(self, scaling, rows, names=None):
+        bound = super().bind(scaling, rows, names)
+        bound.n_parameters = len(bound.variables.numbers)
         return bound
-
-    @property
-    def _known(self):
-        return self.known
-
-    @_known.setter
-    def _known(self, known):
-        self.known = known
 
     def at(self, parameters):
         other = copy(self)
         other.logarithms = parameters.astype(np.float64)
         return other
 
-    def same(self, other):
-        return super().same(other) and isinstance(other, Mixed)
+    def _weights(self, scaling, rows):
+        # Nats are nats.
+        return self.variables.weights
+
+    def _parts(self):
+        variables = self.variables
+        yield variables.numbers, self._normal
+        yield variables.counts, PoissonCounts()
+        for group in variables.groups.values():
+            yield group, Categorical()
+
+    @property
+    def _normal(self):
+        return Normal(self.n_parameters, self.logarithms)
 
     @property
     def variance(self):
-        """That of each feature in the units of the data; NaN for those without."""
-        known = self.known
-        variance = np.full(len(known.mean), np.nan)
-        variance[known.numbers] = self._own_variance * known.scale[known.numbers] ** 2
+        """That of each feature; NaN for those without."""
+        variance = np.full(len(self.variables.names), np.nan)
+        variance[self.variables.numbers] = self._normal.variance
         return variance
 
-    @property
-    def _own_variance(self):
-        return np.exp(self.logarithms) + LEAST_VARIANCE
-
-    def cells(self, target, raw):
-        known, variance = self.known, self._own_variance
-        numbers, counts = known.numbers, known.counts
-        out = np.empty_like(raw)
-        squares = (raw - self._scaled(target))[:, numbers] ** 2
-        out[:, numbers] = squares / (2 * variance) + np.log(2 * np.pi * variance) / 2
-        out[:, counts] = np.exp(raw[:, counts]) - target[:, counts] * raw[:, counts]
-        for group in known.groups.values():
-            out[:, group] = -target[:, group] * log_softmax(raw[:, group], axis=1)
-        return out
-
-    def value_and_gradient(self, target, raw, weights=None):
-        known, variance = self.known, self._own_variance
-        value = self.value(target, raw, weights)
-        weights = np.ones_like(raw[:1]) if weights is None else weights
-        weights = np.broadcast_to(weights, raw.shape)
-        numbers, counts = known.numbers, known.counts
-        out, residual = np.empty_like(raw), (raw - self._scaled(target))[:, numbers]
-        of_numbers = weights[:, numbers]
-        out[:, numbers] = of_numbers * residual / variance
-        out[:, counts] = weights[:, counts] * (
-            np.exp(raw[:, counts]) - target[:, counts]
-        )
-        for group in known.groups.values():
-            out[:, group] = self._group_gradient(target, raw, weights, group)
-        n_cells = of_numbers.sum(axis=0, dtype=np.float64)
-        squares = (of_numbers * residual**2).sum(axis=0, dtype=np.float64) / variance
-        share = (variance - LEAST_VARIANCE) / variance
-        return value, out, share * (n_cells - squares) / 2
-
     def left_out(self, target):
-        out = np.zeros_like(target)
-        out[:, self.known.numbers] = np.log(self.known.scale[self.known.numbers])
-        out[:, self.known.counts] = gammaln(target[:, self.known.counts] + 1)
-        return out
+        return self._by_parts(lambda part, x: part.left_out(x), target)
 
     def draw(self, raw, rng):
-        known = self.known
-        noise = np.zeros(raw.shape)
-        noise[:, known.numbers] = np.sqrt(self._own_variance)
-        out = self.predict(raw + noise * rng.normal(size=raw.shape))
-        rates = np.exp(np.minimum(raw[:, known.counts], 43))
-        out[:, known.counts] = rng.poisson(rates)
-        for group in known.groups.values():
-            # The largest of logits with Gumbel noise is a draw from their softmax.
-            chosen = (raw[:, group] + rng.gumbel(size=(len(raw), len(group)))).argmax(1)
-            out[:, group] = np.arange(len(group)) == chosen[:, None]
-        return out.astype(raw.dtype)
+        return self._by_parts(lambda part, r: part.draw(r, rng), raw)
 
 
 # By the name of the loss that they are, up to a constant and a factor.
@@ -269,3 +229,13 @@ LIKELIHOODS: dict[str, type[Likelihood]] = {
     "binary_cross_entropy": Bernoulli,
     "poisson": PoissonCounts,
 }
+
+
+def likelihood_of(loss, n_features, scaling):
+    """Return the likelihood that a loss is, but for a constant and factors.
+
+    `scaling` is the parameter of that name.
+    """
+    if isinstance(loss, MixedLoss):
+        return Mixed(loss.categories, loss.counts, loss.labels)
+    return LIKELIHOODS[loss].of(n_features, scaling)

@@ -1,13 +1,12 @@
 """The linear autoencoder, solved exactly: it is PCA."""
 
 from dataclasses import dataclass
+from functools import partial
 from math import inf
 
 import numpy as np
 from scipy.linalg import eigh, qr, svd
 from sklearn.utils.extmath import svd_flip
-
-from ._rows import Rows
 
 # With more rows and columns than these, a few directions are not found exactly.
 LARGE = 1000
@@ -94,25 +93,19 @@ def principal_axes(rows, scaling, n_wanted=None, exact=False):
     )
     n_leading = n_wanted if wide or few else None
     axes = _axes(rows, scaling, mean, n_leading)
-    if not rows.is_complete and n_wanted and n_wanted < rows.n_features:
+    if rows.has_gaps and n_wanted and n_wanted < rows.n_features:
         for _ in range(REFILLS):
-            axes = _axes(rows, scaling, mean, n_leading, axes.directions[:n_wanted])
+            filler = partial(_refilled, scaling, mean, axes.directions[:n_wanted])
+            axes = _axes(rows.imputed(filler), scaling, mean, n_leading)
     return axes
 
 
-def _axes(rows, scaling, mean, n_leading, filling=None):
-    """Return the axes of rows whose gaps lie in the span of the directions `filling`.
-
-    At first they are the mean. All directions, or `n_leading`.
-    """
-    # What has been filled counts like the rest.
-    weighted = type(rows) if filling is None else Rows
+def _axes(rows, scaling, mean, n_leading):
+    """Return the axes of rows around a mean: all, or `n_leading`."""
 
     def centred(rows):
         """Return a block such that the sum of all squares is the weighted scatter."""
-        block, weights = scaling.apply(rows.array()) - mean, weighted.cell_weights(rows)
-        if filling is not None:
-            block = _refilled(block, rows.known(), filling)
+        block, weights = scaling.apply(rows.array()) - mean, rows.cell_weights()
         return block if weights is None else block * np.sqrt(weights, dtype=np.float64)
 
     if n_leading:
@@ -129,19 +122,20 @@ def _axes(rows, scaling, mean, n_leading, filling=None):
         _, lengths, directions = svd(whole, full_matrices=False, overwrite_a=True)
         variances = lengths**2
     _, directions = svd_flip(None, directions, u_based_decision=False)
-    weight_sum = weighted.cell_weight_sum(rows) / rows.n_features
+    weight_sum = rows.cell_weight_sum() / rows.n_features
     variances = np.maximum(variances, 0) / weight_sum
     return PrincipalAxes(mean, variances, directions, squares / weight_sum)
 
 
-def _refilled(block, known, directions):
-    """Return centred rows with gaps such that the rest of each row says what they are.
+def _refilled(scaling, mean, directions, X, known):
+    """Return rows with gaps such that the rest of each row says what they are.
 
-    As far as the row lies in the span of the directions.
+    As far as the row, centred after `scaling`, lies in the span of the directions.
     """
+    centred = scaling.apply(X) - mean
     for _ in range(ROUNDS):
-        block = np.where(known, block, block @ directions.T @ directions)
-    return block
+        centred = np.where(known, centred, centred @ directions.T @ directions)
+    return np.where(known, X, scaling.invert(centred + mean))
 
 
 def _scatter(rows, function):

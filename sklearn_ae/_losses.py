@@ -5,11 +5,11 @@ binary cross-entropy is 0 for a perfect reconstruction. The mean over all cells 
 metric of that name in :mod:`sklearn.metrics`, where there is one.
 """
 
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, logit, xlogy
+from scipy.special import expit, log_softmax, logit, softmax, xlogy
 
 from ._activations import logistic, softplus
 from ._options import POSITIVE, Option, parameter
@@ -93,8 +93,6 @@ class Loss(Option):
     # Of a likelihood, numbers that are learnt along with the network. If there are any,
     # `value_and_gradient` has the gradient by them as a third result.
     n_parameters: int = 0
-    # What `bind` has found out, in a copy. (No field of the dataclasses below.)
-    _known: Any = None
 
     @property
     def groups(self):
@@ -106,21 +104,44 @@ class Loss(Option):
         """What the columns of each of `groups` stand for."""
         return {}
 
-    def bind(self, rows, names=None, before=None):
+    def bind(self, scaling, rows, names=None):
         """Return the same loss for a table: another object where something is kept.
+
+        That is done once: where training goes on with an equal loss, the one that has
+        been bound stays.
 
         Parameters
         ----------
+        scaling : object with methods `apply` and `invert`
+            As in :meth:`Corruption.bind`.
         rows : object with a method `mean`
-            What is trained on: ``rows.mean(function)`` is the weighted mean of
+            What is fitted: ``rows.mean(function)`` is the weighted mean of
             ``function(X)`` over known cells, for each column, where the function is
             given some rows and returns an array of their shape.
         names : ndarray of str or None
             Of the features.
-        before : Loss or str or None
-            That of the fit that is to go on.
         """
         return self
+
+    def scaling_of_targets(self, scaling):
+        """Return what targets are scaled by, where no activation forbids it.
+
+        A residual does not change when both sides are shifted; a homogeneous loss only
+        changes by a factor when both sides are scaled.
+
+        Parameters
+        ----------
+        scaling : dataclass with fields `location` and `scale`
+            Of inputs; returned as it is if targets are the same.
+        """
+        if self.shift_invariant and self.degree is not None:
+            return scaling
+        location, scale = scaling.location, scaling.scale
+        if not self.shift_invariant:
+            location = np.zeros_like(location)
+        if self.degree is None:
+            scale = np.ones_like(scale)
+        return replace(scaling, location=location, scale=scale)
 
     def at(self, parameters):
         """Return the loss for some values of the parameters that are learnt."""
@@ -184,6 +205,13 @@ class Loss(Option):
 
     def check_data(self, X):
         """Raise ValueError if the loss is not defined for some value in X."""
+
+    def check_known(self, X, known):
+        """Do so for rows with gaps, which are the means of columns in X.
+
+        `known` is None if there are none.
+        """
+        self.check_data(X)
 
     @property
     def goes_by_cells(self):
@@ -334,6 +362,37 @@ class Poisson(Loss):
 
     def link(self, prediction):
         return np.log(np.maximum(prediction, 1e-7))
+
+
+class CrossEntropy(Loss):
+    r""":math:`-\sum_k x_k \log p_k` with p = softmax(raw), of columns of one category.
+
+    For rows of zeros and a single one it is :func:`sklearn.metrics.log_loss`.
+    """
+
+    output_activation = "softmax"
+
+    def cells(self, target, raw):
+        return -target * log_softmax(raw, axis=1)
+
+    def gradient(self, target, raw):
+        return self.value_and_gradient(target, raw)[1]
+
+    def value_and_gradient(self, target, raw, weights=None):
+        weighted = target if weights is None else weights * target
+        logarithms = log_softmax(raw, axis=1)
+        total = weighted.sum(axis=1, keepdims=True)
+        value = -float((weighted * logarithms).sum(dtype=np.float64))
+        return value, total * np.exp(logarithms) - weighted
+
+    def predict(self, raw):
+        return softmax(raw, axis=-1)
+
+    def link(self, prediction):
+        return np.log(np.maximum(prediction, 1e-7))
+
+    def saturated(self, target):
+        return -xlogy(target, target)
 
 
 LOSSES: dict[str, type[Loss]] = {

@@ -153,6 +153,8 @@ class Objective:
         the built-in one after the other, others on threads.
     corruption : Corruption, optional
         What inputs, but not targets, go through.
+    hidden : Hidden, optional
+        What it makes of cells that it hides.
     draws : Draws, optional
         F is a deterministic function: the same rows get the same noise each time, but
         in `minibatches`, where each step has its own.
@@ -169,6 +171,7 @@ class Objective:
     block_rows: int = 0
     map: Callable = map
     corruption: Any = None
+    hidden: Any = None
     draws: Draws = field(default_factory=lambda: Draws(0))
     code_penalties: Sequence = ()
     code_means: Any = None
@@ -369,20 +372,27 @@ class Objective:
     def _block(self, rows, workspace, start, step):
         """Return rows as a `Block`; `step` as `Draws.tiles` takes it."""
         units, code = self.model.units, self.model.code
-        X, cell_weights = rows.array(workspace.targets), self.model.cell_weights(rows)
+        X, known = rows.array(workspace.targets), rows.known()
+        cell_weights = self.model.cell_weights(rows)
         inputs = targets = scaled = units.inputs.apply(X, workspace.scaled)
         if not units.targets_are_inputs:
             targets = units.targets.apply(X, workspace.targets)
         if self.corruption:
-            inputs = workspace.inputs
-            for where, rng in self.draws.tiles(INPUTS, len(X), start, step):
-                self._corrupt(scaled[where], rng, inputs[where])
-            if self.corruption.completes:
-                hidden = (inputs != scaled).astype(self.dtype)
-                cell_weights = hidden if cell_weights is None else hidden * cell_weights
-            elif not rows.is_complete:
-                # What is not known cannot be noisy.
-                np.copyto(inputs, scaled, where=~rows.known())
+            inputs, scaled = workspace.inputs, read_only(scaled)
+            tiles = self.draws.tiles(INPUTS, len(X), start, step)
+            parts = [
+                self.corruption.corrupt(
+                    scaled[where],
+                    known if known is None else known[where],
+                    rng,
+                    inputs[where],
+                    self.hidden,
+                )
+                for where, rng in tiles
+            ]
+            if parts[0] is not None:
+                counts = np.concatenate(parts)
+                cell_weights = counts if cell_weights is None else counts * cell_weights
         drawn = None
         if code.draws:
             tiles = self.draws.tiles(CODES, len(X), start, step)
@@ -394,12 +404,6 @@ class Objective:
         own = targets is workspace.targets
         targets = workspace.read_only_targets if own else read_only(targets)
         return Block(inputs, targets, weights, cell_weights, workspace, drawn)
-
-    def _corrupt(self, scaled, rng, out):
-        """Write into `out`, even if the user's own corruption does not."""
-        corrupted = self.corruption.apply(read_only(scaled), rng, out)
-        if corrupted is not None and corrupted is not out:
-            out[...] = corrupted
 
     def _code_penalty(self, sums, of_batch):
         """Return means and share, as `block` takes them, and the penalty.

@@ -207,7 +207,7 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
         scores : ndarray of shape (n_samples,)
             As `score_parts` says; at most 0. Always float64.
         """
-        return self._score_rows(self._score.measure, X)
+        return self._by_score("measure", self._check_rows(X, for_loss=True))
 
     def decision_function(self, X: ArrayLike) -> np.ndarray:
         """Return the signed distance of each row's score from the threshold.
@@ -250,16 +250,17 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
         Returns
         -------
         contributions : ndarray of shape (n_samples, n_variables)
-            Each row adds up to the row's `score_samples`; the lowest entry belongs to
-            the feature that makes the row abnormal most. An entry may be above 0, where
-            a feature makes the row's "location" less unusual than the others have it;
-            that of a gap is 0 (so all of a row without any value are).
+            Each row adds up to the row's `score_samples`, but for one without any
+            value; the lowest entry belongs to the feature that makes the row abnormal
+            most. An entry may be above 0, where a feature makes the row's "location"
+            less unusual than the others have it; that of a gap is 0.
             There is a column for each feature, or with :class:`MixedLoss` one for each
             category in place of its features, where the first of these is.
             `set_output` makes it a DataFrame, with the names of features and
             categories.
         """
-        contributions, variables = self._contributions(X)
+        rows = self._check_rows(X, for_loss=True)
+        contributions, variables = self._contributions(rows)
         names = [name for name, _ in variables]
         return in_output_container(self, contributions, X, names)
 
@@ -280,8 +281,9 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
             For each row the features that lower its score most, first the worst: the
             name of the "variable", its "contribution" (of `score_contributions`), what
             was "observed" and what the network would have "expected": numbers in the
-            units of X or, with :class:`MixedLoss`, the label of a category. NaN and
-            None stand for gaps. ``pandas.DataFrame(reasons[0])`` is a table of one row.
+            units of X or, with :class:`MixedLoss`, the label of a category, or
+            "(unknown)" where all columns of one are 0. NaN and None stand for gaps.
+            ``pandas.DataFrame(reasons[0])`` is a table of one row.
 
         Raises
         ------
@@ -293,8 +295,8 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
                 "n_variables must be a whole number of at least 1, got "
                 f"{n_variables!r}."
             )
-        contributions, variables = self._contributions(X)
-        rows = self._check_rows(X)
+        rows = self._check_rows(X, for_loss=True)
+        contributions, variables = self._contributions(rows)
         known, observed = rows.known(), rows.array()
         if known is not None:
             observed = np.where(known, observed, np.nan)
@@ -304,9 +306,9 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
             contributions, observed, expected, variables, loss.labelled, n_variables
         )
 
-    def _contributions(self, X):
+    def _contributions(self, rows):
         """Return contributions, and the names and columns of what contributes."""
-        contributions = self._score_rows(self._score.shares, X)
+        contributions = self._by_score("shares", rows)
         groups, names = self._fitted.model.loss.groups, _check_feature_names_in(self)
         return by_variable(contributions, groups, names)
 
@@ -348,10 +350,10 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
             )
         return self._calibration.p_values(scores)
 
-    def _score_rows(self, function, X):
-        rows = self._check_rows(X, for_loss=True)
+    def _by_score(self, method, rows):
         # Distances are many products of few rows each, whatever the network takes.
         sharing = Sharing.NOTHING if isinstance(self._score, CombinedScore) else None
+        function = getattr(self._score, method)
         return self._by_blocks(partial(function, self._fitted), rows, sharing)
 
     def _validate_params(self):
@@ -374,8 +376,10 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
     def _judge(self, rows, training, aside, rng):
         """Fit the distances of a score, and what tells outliers from inliers."""
         fitted, of_parts, calibration = self._fitted, self._part_weights(), None
-        score: CombinedScore | LossScore = LossScore()
-        if of_parts is not None:
+        score: CombinedScore | LossScore
+        if of_parts is None:
+            score = LossScore.fit(fitted, training)
+        else:
             score = CombinedScore.fit(of_parts, fitted, training, rng)
         measure = partial(score.measure, fitted, fitted.views)
         length = block_length(fitted.model.row_bytes)

@@ -66,7 +66,8 @@ class Projected(Stored):
         """Return what each feature adds to `measure`.
 
         What a coordinate adds is divided among features by the sizes of what they add
-        to the coordinate; what lies outside, by the squares.
+        to the coordinate; what lies outside, by the squares. Cells that are not known
+        have been filled, and are taken as they are.
         """
         directions = self.projection.directions
         shares = self.distance.shares(self.projection.coordinates(Z))
@@ -78,5 +79,4 @@ class Projected(Stored):
         total_outside = outside.sum(axis=1, keepdims=True)
         total_outside[total_outside == 0] = 1
         features = sizes * ((shares[:, :-1] / totals) @ weights)
-        features += outside * (shares[:, -1:] / total_outside)
-        return features if known is None else known * features
+        return features + outside * (shares[:, -1:] / total_outside)

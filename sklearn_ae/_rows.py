@@ -1,4 +1,4 @@
-"""The rows a fit sees: an array, their weights, and which of them, without copies."""
+"""The rows a fit sees: cells, their weights, and which of them, without copies."""
 
 from functools import reduce
 from math import ceil
@@ -7,6 +7,8 @@ from operator import iadd
 import numpy as np
 from sklearn import get_config
 from sklearn.model_selection import train_test_split
+
+from ._storage import read
 
 # Blocks of this size stay in a core's cache from one layer to the next.
 BLOCK_BYTES = 4 * 2**20
@@ -35,19 +37,6 @@ def streaming_length(row_bytes):
     return max(1, min(block_length(row_bytes), int(most)))
 
 
-def in_dtype(X, dtype):
-    """Convert rows to another precision; ValueError if a number does not fit."""
-    if X.dtype == dtype:
-        return X
-    with np.errstate(over="ignore"):
-        converted = X.astype(dtype)
-    if dtype.itemsize < X.dtype.itemsize and np.isinf(converted).any():
-        raise ValueError(
-            f"Input X contains a value too large for dtype({str(dtype)!r})."
-        )
-    return converted
-
-
 def read_only(X):
     """Return a view that cannot be written into."""
     view = X.view()
@@ -61,9 +50,10 @@ class Rows:
     This is the one way in which training reads data, and nothing else touches the
     array: rows that live elsewhere (on disk, on other machines) have the same methods.
 
-    A subclass defines `array` if X is not an array of floats; `known`, `cell_weights`
-    and `cell_weight_sum` if some cells are not known; and `sum`, `apply`, `hold_out`
-    and `batches` if rows are elsewhere. What it keeps besides, `take` hands on.
+    A subclass defines `array` if X is no array; `known`, `cell_weights`,
+    `cell_weight_sum`, `with_values`, `filled_by` and `imputed` if some cells are not
+    known; and `sum`, `apply`, `hold_out` and `batches` if rows are elsewhere. What it
+    keeps besides, `take` hands on.
 
     Attributes
     ----------
@@ -71,13 +61,13 @@ class Rows:
     dtype : dtype
         Of what `array` returns.
 
-    is_complete : bool, default=True
-        Whether each cell counts as much as others of its row. If not, PCA is no exact
-        solution.
+    has_gaps : bool, default=False
+        Whether there are cells that are not known, and weigh nothing. PCA is then no
+        exact solution.
 
     Parameters
     ----------
-    X : ndarray of shape (n_rows_in_all, n_features)
+    X : ndarray or CSR array of shape (n_rows_in_all, n_features)
         Never modified or copied as a whole.
 
     sample_weight : ndarray of shape (n_rows_in_all,) or None
@@ -90,7 +80,7 @@ class Rows:
         What blocks are converted to, if it is not that of X.
     """
 
-    is_complete = True
+    has_gaps = False
 
     def __init__(self, X, sample_weight=None, indices=None, dtype=None):
         self._X, self._sample_weight, self._indices = X, sample_weight, indices
@@ -104,8 +94,19 @@ class Rows:
         """Weighted mean of each column: where a cell is that is not known."""
         return self.mean(lambda X: X).astype(self.dtype)
 
-    def completed(self, function):
-        """Return the rows with what is not known as ``function(X, known)`` has it."""
+    def with_values(self):
+        """Return the rows of which any cell is known."""
+        return self
+
+    def filled_by(self, filler):
+        """Return rows in which a gap reads as ``filler(X, known)`` has it.
+
+        It weighs nothing all the same. `filler` may be None: gaps are the mean.
+        """
+        return self
+
+    def imputed(self, filler):
+        """Return the same, with what has been filled in weighing like the rest."""
         return self
 
     @property
@@ -266,16 +267,7 @@ class Rows:
 
     def array(self, buffer=None):
         """Return the rows as an array: a view, or gathered into `buffer` if given."""
-        if self._indices is None:
-            return in_dtype(self._X, self.dtype)
-        if buffer is None:
-            return in_dtype(self._X[self._indices], self.dtype)
-        # mode="clip" lets NumPy write to `out` directly; no index is outside.
-        if not self._X.flags.c_contiguous or self._X.dtype != self.dtype:
-            # `take` would first copy all of it.
-            buffer[...] = in_dtype(self._X[self._indices], self.dtype)
-            return buffer
-        return self._X.take(self._indices, axis=0, out=buffer, mode="clip")
+        return read(self._X, self._indices, self.dtype, buffer)
 
 
 def added(total, sums):

@@ -134,18 +134,15 @@ class Units:
     def of(cls, scaling, loss, bounded_output):
         """Scale targets as far as the loss and an activation of the output allow.
 
-        A residual does not change when both sides are shifted; a homogeneous loss only
-        changes by a factor when both sides are scaled; a bounded output allows neither.
+        A bounded output allows nothing.
         """
-        shifts = loss.shift_invariant and not bounded_output
-        scales = loss.degree is not None and not bounded_output
-        location = scaling.location if shifts else np.zeros_like(scaling.location)
-        scale = scaling.scale if scales else np.ones_like(scaling.scale)
-        targets = scaling if shifts and scales else Scaling(location, scale)
+        if bounded_output:
+            location = np.zeros_like(scaling.location)
+            return cls(scaling, Scaling(location, np.ones_like(scaling.scale)), 1.0)
         # With one scale for each feature the loss is that of the scaled data.
-        in_data_units = scales and scaling.scale.ndim == 0
+        in_data_units = loss.degree is not None and scaling.scale.ndim == 0
         of_loss = float(scaling.scale) ** loss.degree if in_data_units else 1.0
-        return cls(scaling, targets, of_loss)
+        return cls(scaling, loss.scaling_of_targets(scaling), of_loss)
 
     @property
     def targets_are_inputs(self):

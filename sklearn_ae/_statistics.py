@@ -64,7 +64,7 @@ def _columns(rows, columns, length):
     weights = rows.weights()
     if weights is not None:
         weights = np.broadcast_to(weights[:, None], cells.shape)
-    if not rows.is_complete:
+    if rows.has_gaps:
         weights = rows.apply(lambda few: few.cell_weights()[:, columns], length)
         # Where all are gaps nothing differs.
         weights = np.where(weights.any(axis=0), weights, 1)

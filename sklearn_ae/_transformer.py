@@ -415,8 +415,9 @@ class AutoencoderTransformer(BaseAutoencoder):
         -------
         estimator : AutoencoderTransformer
             Fitted, with ``ordered=False``: a plain network, which may be trained
-            further (`warm_start`, `partial_fit`). Its `loss_` and the curves are those
-            of the fit it comes from: means over the sizes. As a step of a pipeline it
+            further (`warm_start`, `partial_fit`). Its `loss_`, the curves, and the
+            score of a row without values are those of the fit it comes from: means
+            over the sizes. As a step of a pipeline it
             would be fitted anew, unless it is in a
             :class:`~sklearn.frozen.FrozenEstimator`.
 
@@ -440,10 +441,12 @@ class AutoencoderTransformer(BaseAutoencoder):
             if hasattr(self, name):
                 setattr(estimator, name, getattr(self, name))
         estimator._store(path.prefix(whole, size))
+        estimator._score = self._score
         return estimator
 
     def _judge(self, rows, training, aside, rng):
-        """Say so if no size explains as much as was asked for."""
+        """Say so, too, if no size explains as much as was asked for."""
+        super()._judge(rows, training, aside, rng)
         path, wanted = self._fitted.path, self.n_components
         if path is None or path.scores is None or isinstance(wanted, Integral | str):
             return

@@ -12,8 +12,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseAutoencoder
+from ._gaps import or_typical
 from ._gaussian import Gaussian
-from ._likelihoods import LIKELIHOODS, Mixed
+from ._likelihoods import LIKELIHOODS, likelihood_of
 from ._losses import Loss
 from ._mixed_loss import MixedLoss
 from ._options import AT_LEAST_1, NOT_NEGATIVE, parameter
@@ -171,9 +172,7 @@ n_iter_ :
         return Gaussian(self.beta)
 
     def _loss_for(self, n_features):
-        if isinstance(self.loss, MixedLoss):
-            return Mixed.like(self.loss)
-        return LIKELIHOODS[str(self.loss)].of(n_features, self.scaling)
+        return likelihood_of(self.loss, n_features, self.scaling)
 
     def _validate_params(self):
         super()._validate_params()
@@ -363,8 +362,6 @@ n_iter_ :
                 codes, encoded, drawn
             )
             np.logaddexp(total, weight, out=total)
-        bound, known = total - np.log(self.n_draws), rows.known()
-        if known is not None:
-            typical = self.elbo_["reconstruction"] - self.elbo_["kl"]
-            bound = np.where(known.any(axis=1), bound, typical)
+        typical = self.elbo_["reconstruction"] - self.elbo_["kl"]
+        bound = or_typical(total - np.log(self.n_draws), rows.known(), typical)
         return np.nan_to_num(bound, copy=False, nan=-np.inf, neginf=-np.inf)

@@ -19,7 +19,7 @@ DISPLAYS = {
 
 # A module may import from the floors below its own; `_compat` may be imported by all.
 FLOORS = {
-    "foundations": {"_activations", "_statistics", "_stored", "_draws"},
+    "foundations": {"_activations", "_statistics", "_stored", "_draws", "_storage"},
     "options": {"_options"},
     "one idea each": {
         "_plotting",
@@ -34,8 +34,7 @@ FLOORS = {
         "_calibration",
         "_stopping",
     },
-    "codes and losses": {"_ordered", "_gaussian", "_mixed_loss"},
-    "likelihoods": {"_likelihoods"},
+    "codes": {"_ordered", "_gaussian"},
     "data, network, minimisers": {
         "_rows",
         "_network",
@@ -45,14 +44,16 @@ FLOORS = {
     },
     "gaps": {"_gaps"},
     "units": {"_scaling"},
-    "expected values, other rows": {"_completion", "_sparse"},
+    "expected values, losses of tables": {"_completion", "_mixed_loss"},
+    "likelihoods": {"_likelihoods"},
     "the autoencoder": {"_linear", "_model", "_input", "_parameters"},
     "wide rows": {"_projection"},
-    "what is chosen, what is minimised": {
+    "what is chosen, what is minimised, what is typical": {
         "_choices",
         "_objective",
-        "_scores",
+        "_typical",
     },
+    "what scores": {"_scores"},
     "fitted": {"_fitted"},
     "paths": {"_latent_path"},
     "fitting": {"_fitting"},

@@ -5,6 +5,7 @@ from sklearn.datasets import load_breast_cancer
 
 from sklearn_ae import AutoencoderTransformer, HiddenCells
 from sklearn_ae._completion import Completion
+from sklearn_ae._corruption import Hidden
 from sklearn_ae._gaps import GappyRows
 from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import fit_scaling
@@ -24,10 +25,10 @@ def test_expected_values_are_those_of_a_regression(kind, share):
     """Beside the conditional mean of the distribution that rows are drawn from."""
     X, mean, covariance = normal_rows()
     known = np.random.RandomState(1).uniform(size=X.shape) >= share
-    rows = GappyRows.at(None, np.where(known, X, np.nan))
+    rows = GappyRows(np.where(known, X, np.nan))
     _, scaling = fit_scaling(rows, kind)
     completion = Completion.fit(rows, scaling, np.random.RandomState(0))
-    got = scaling.invert(completion.complete(scaling.apply(rows.array()), known))
+    got = scaling.invert(completion.fill(scaling.apply(rows.array()), known))
     assert_array_equal(got[known], rows.array()[known]) if kind is None else None
     expected = X.copy()
     for row, here in zip(expected, known, strict=True):
@@ -42,17 +43,17 @@ def test_expected_values_are_those_of_a_regression(kind, share):
     assert error < 0.8
 
 
-def test_a_row_is_completed_the_same_whatever_it_comes_with():
+def test_a_row_is_filled_the_same_whatever_it_comes_with():
     X, *_ = normal_rows(300)
     known = np.random.RandomState(1).uniform(size=X.shape) > 0.4
     known[5] = False
-    rows = GappyRows.at(None, np.where(known, X, np.nan))
+    rows = GappyRows(np.where(known, X, np.nan))
     _, scaling = fit_scaling(rows, "per_feature")
     completion = Completion.fit(rows, scaling, np.random.RandomState(0))
     scaled = scaling.apply(rows.array())
-    together = completion.complete(scaled, known)
+    together = completion.fill(scaled, known)
     for few in ([3], [5, 7], np.arange(250)):
-        alone = completion.complete(scaled[few], known[few])
+        alone = completion.fill(scaled[few], known[few])
         assert_allclose(alone, together[few], rtol=1e-9, atol=1e-12)
     assert_allclose(together[5], completion.mean)
     # Precise, and in float32 too.
@@ -62,22 +63,19 @@ def test_a_row_is_completed_the_same_whatever_it_comes_with():
         right = -completion.precision[np.ix_(~here, here)] @ row[here]
         expected = np.linalg.solve(matrix, right) + completion.mean[~here]
         assert_allclose(result[~here], expected, atol=0.01)
-    single = completion.complete(scaled.astype(np.float32), known)
+    single = completion.fill(scaled.astype(np.float32), known)
     assert single.dtype == np.float32
     assert_allclose(single, together, atol=0.01)
 
 
-def test_many_features_are_taken_to_be_independent():
-    X = np.random.RandomState(0).normal(3, 1, size=(50, 300))
+def test_of_many_features_gaps_are_the_mean():
+    X = np.random.RandomState(0).normal(3, 1, size=(80, 300))
     X[::2, 1] = np.nan
-    rows = GappyRows.at(None, X)
-    _, scaling = fit_scaling(rows, "per_feature")
-    completion = Completion.fit(rows, scaling, np.random.RandomState(0))
-    assert completion.precision is None
-    known = ~np.isnan(X)
-    assert_array_equal(
-        completion.complete(scaling.apply(rows.array()), known)[::2, 1], 0
-    )
+    params = {"noise": HiddenCells(), "max_iter": 2, "random_state": 0}
+    estimator = AutoencoderTransformer(3, **params).fit(X)
+    assert estimator._fitted.completion is None
+    filled = np.where(np.isnan(X), np.nanmean(X, axis=0), X)
+    assert_allclose(estimator.transform(X), estimator.transform(filled), atol=1e-9)
 
 
 def test_weights_are_repetitions():
@@ -87,8 +85,8 @@ def test_weights_are_repetitions():
     weights = np.random.RandomState(2).randint(1, 4, size=200)
     results = []
     for rows in (
-        GappyRows.at(None, X, weights.astype(float)),
-        GappyRows.at(None, np.repeat(X, weights, axis=0)),
+        GappyRows(X, weights.astype(float)),
+        GappyRows(np.repeat(X, weights, axis=0)),
     ):
         _, scaling = fit_scaling(rows, "per_feature")
         completion = Completion.fit(rows, scaling, np.random.RandomState(0))
@@ -100,20 +98,34 @@ def test_weights_are_repetitions():
 def test_hidden_cells():
     X, *_ = normal_rows(3000)
     known = np.random.RandomState(1).uniform(size=X.shape) > 0.2
-    rows = GappyRows.at(None, np.where(known, X, np.nan))
+    rows = GappyRows(np.where(known, X, np.nan))
     _, scaling = fit_scaling(rows, "per_feature")
     completion = Completion.fit(rows, scaling, np.random.RandomState(0))
-    noise = HiddenCells(0.3).completed_by(completion, scaling.apply(rows.fill))
     scaled, out = scaling.apply(rows.array()), np.full(X.shape, np.nan)
     scaled.setflags(write=False)
-    noise.apply(scaled, np.random.default_rng(0), out)
+    args = np.random.default_rng(0), out, Hidden(completion.fill)
+    counts = HiddenCells(0.3).corrupt(scaled, known, *args)
     changed = out != scaled
     assert changed[~known].all()
     assert_allclose(changed[known].mean(), 0.3, atol=0.01)
+    # All known cells count together what they do without hidden ones.
+    assert_array_equal(counts, (changed & known) / 0.3)
+    assert_allclose(counts.sum(), known.sum(), rtol=0.03)
     # What is hidden is not used: neither for itself nor for the gaps beside it.
     hidden = changed & known
     again = np.where(hidden, 1e6, scaled)
-    assert_allclose(completion.complete(again, known & ~hidden)[changed], out[changed])
+    assert_allclose(completion.fill(again, known & ~hidden)[changed], out[changed])
+
+
+def test_categories_are_hidden_as_a_whole():
+    X, group = np.random.RandomState(0).normal(size=(500, 6)), np.array([1, 3, 4])
+    out = np.full(X.shape, np.nan)
+    hidden = Hidden(lambda X, known: np.where(known, X, 99), [group])
+    counts = HiddenCells(0.3).corrupt(X, None, np.random.default_rng(0), out, hidden)
+    of_group = (out == 99)[:, group]
+    assert_array_equal(of_group, np.repeat(of_group[:, :1], 3, axis=1))
+    assert_allclose(of_group[:, 0].mean(), 0.3, atol=0.05)
+    assert_array_equal(counts > 0, out == 99)
 
 
 def test_only_hidden_cells_count():
@@ -129,8 +141,8 @@ def test_only_hidden_cells_count():
     _, scaling = fit_scaling(rows, "per_feature")
     hidden = np.random.RandomState(0).uniform(size=X.shape) < 0.2
     scaled = scaling.apply(X)
-    filled = start._fitted.completion.complete(scaled, ~hidden)
-    expected = np.square(filled - scaled).sum() / X.size
+    filled = start._fitted.completion.fill(scaled, ~hidden)
+    expected = np.square(filled - scaled)[hidden].mean()
     assert_allclose(start.loss_, expected, rtol=0.2)
     assert estimator.validation_loss_curve_[-1] <= estimator.validation_loss_curve_[0]
     # Nothing changes where no cell is hidden.

@@ -58,7 +58,7 @@ def gappy_rows(n_rows=40, weighted=True, dtype=np.float64):
     rng = np.random.RandomState(1)
     X = with_gaps(rng.normal(size=(n_rows, 5)), 0.3).astype(dtype)
     weights = rng.uniform(0.5, 2, size=n_rows).astype(dtype) if weighted else None
-    return X, weights, GappyRows.at(None, X, weights)
+    return X, weights, GappyRows(X, weights)
 
 
 # Rows
@@ -161,7 +161,7 @@ def test_pca_of_rows_with_gaps():
     X = rng.normal(size=(500, 2)) @ rng.normal(size=(2, 8))
     X += 0.1 * rng.normal(size=X.shape)
     directions = PCA(2).fit(X).components_
-    rows = GappyRows.at(None, with_gaps(X, 0.3))
+    rows = GappyRows(with_gaps(X, 0.3))
     _, scaling = fit_scaling(rows, "global")
 
     def distance(axes):
@@ -171,7 +171,7 @@ def test_pca_of_rows_with_gaps():
     refilled, mean_filled = (distance(principal_axes(rows, scaling, k)) for k in (2, 8))
     assert refilled < mean_filled / 3
     # A few directions of many are found from a random start, the same.
-    wide = GappyRows.at(None, np.tile(with_gaps(X, 0.3), (3, 150)))
+    wide = GappyRows(np.tile(with_gaps(X, 0.3), (3, 150)))
     axes = principal_axes(wide, fit_scaling(wide, "global")[1], 2)
     full = PCA(2).fit(np.tile(X, (3, 150))).components_
     assert np.linalg.svd(axes.directions[:2] @ full.T)[1].min() > 0.999
@@ -193,6 +193,8 @@ def test_whatever_stands_for_a_gap(cls):
         (GAPPY, pl.DataFrame(GAPPY, schema=names).fill_nan(None)),
         (ints, nullable),
         (ints, nullable.astype(object)),
+        (ints, nullable.astype(object).to_numpy()),
+        (ints[:50], nullable[:50].astype(object).to_numpy().tolist()),
         (ints, np.ma.masked_array(np.nan_to_num(ints).astype(int), np.isnan(ints))),
     ]
     for plain, other in variants:
@@ -414,3 +416,37 @@ def test_rows_without_gaps_are_plain():
     assert type(check_rows(estimator, GAPPY)) is GappyRows
     huge = np.where(np.arange(4) % 2, 1e308, -1e308) * np.ones((3, 1))
     assert type(check_rows(estimator, huge)) is Rows
+
+
+@all_classes
+def test_rows_without_values_teach_nothing(cls):
+    X, empty = GAPPY[:200], np.full((300, 30), np.nan)
+    estimator = make(cls).fit(np.vstack([X, empty]))
+    expected = make(cls).fit(X)
+    assert_allclose(estimator.score_samples(X), expected.score_samples(X))
+    before = estimator.score_samples(X)
+    with pytest.raises(ValueError, match="At least 1 rows must have .* than NaN"):
+        estimator.partial_fit(empty)
+    weights = np.zeros(30)
+    weights[0] = 1
+    with pytest.raises(ValueError, match="feature_weight must not be 0 for all"):
+        weighted = make(feature_weight=weights).partial_fit(X)
+        weighted.partial_fit(np.where(np.arange(30) == 0, np.nan, X))
+    assert_array_equal(estimator.score_samples(X), before)
+    with pytest.raises(ValueError, match="At least 2 rows must have .* got 1"):
+        make(cls).fit(np.vstack([CANCER[:1], empty]))
+
+
+def test_typical_rows_are_weighted():
+    """What is typical of rows with gaps is that of heavy rows."""
+    rng = np.random.RandomState(0)
+    near, far = rng.normal(size=(200, 6)), 10 * rng.normal(size=(200, 6))
+    X, weights = np.vstack([near, far]), np.r_[np.ones(200), np.full(200, 1e-3)]
+    params = {"max_iter": 5, "random_state": 0}
+    detector = AutoencoderOutlierDetector(**params).fit(X, sample_weight=weights)
+    alone = AutoencoderOutlierDetector(**params).fit(near)
+    both = zip(detector._score.parts, alone._score.parts, strict=True)
+    for part, expected in both:
+        ratio = part.typical.with_gaps / part.typical.whole
+        of_near = expected.typical.with_gaps / expected.typical.whole
+        assert_allclose(ratio, of_near, rtol=0.5)

@@ -12,7 +12,7 @@ from sklearn import config_context
 from sklearn.base import clone
 from sklearn.datasets import load_breast_cancer, load_diabetes
 from sklearn.exceptions import NotFittedError
-from sklearn.experimental import enable_iterative_imputer  # noqa: F401  # a switch
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401  # IterativeImputer cannot be imported without
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -24,6 +24,7 @@ from sklearn_ae import (
     AutoencoderTransformer,
     HiddenCells,
     MaskingNoise,
+    MixedLoss,
     VariationalAutoencoder,
 )
 
@@ -222,3 +223,52 @@ def test_docstring_lists_every_attribute():
     for name in [*imputer.get_params(deep=False), *vars(imputer)]:
         if not name.startswith("_") and name != "feature_names_in_":
             assert re.search(rf"\b{name}(,| :)", AutoencoderImputer.__doc__), name
+
+
+def test_values_in_rows_of_weight_zero_are_none():
+    X, weights = GAPPY[:60].copy(), np.r_[0.0, np.ones(59)]
+    X[1:, 3] = np.nan
+    X[0, 3] = 5
+    with pytest.warns(UserWarning, match="no value in x3"):
+        imputer = quick().fit(X, sample_weight=weights)
+    assert imputer.transform(X).shape == (60, 29)
+    with pytest.warns(UserWarning, match="no value in x3"):
+        without = quick().fit(X[1:])
+    assert_allclose(without.transform(X[1:]), imputer.transform(X[1:]))
+
+
+@pytest.mark.parametrize("container", [pd.DataFrame, pl.DataFrame])
+def test_names_and_numbers_of_columns_stay(container):
+    """Also beside a column without any value."""
+    X = container({f"f{i}": GAPPY[:80, i] for i in range(8)})
+    empty = container({"empty": np.full(80, np.nan)})
+    concat = pd.concat if container is pd.DataFrame else pl.concat
+    how = {"axis": 1} if container is pd.DataFrame else {"how": "horizontal"}
+    X = concat([empty, X], **how)
+    for params in (
+        {"feature_weight": {"f2": 3.0}},
+        {"feature_weight": [1.0, 1, 1, 3, 1, 1, 1, 1, 1]},
+        {"loss": MixedLoss(counts=["f2"]), "scaling": "per_feature"},
+        {"loss": MixedLoss(counts=[3]), "scaling": "per_feature"},
+    ):
+        imputer = quick(keep_empty_features=True)
+        imputer.estimator.set_params(**params)
+        filled = imputer.fit_transform(X)
+        assert filled.shape == (80, 9) and np.isfinite(filled).all()
+        assert [*imputer.estimator_.feature_names_in_] == [*X.columns]
+        assert_array_equal(filled[:, 0], 0)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.array([[1, pd.NA], [2, 3], [pd.NA, 4], [5, 1]], dtype=object),
+        [[1, pd.NA], [2, 3], [pd.NA, 4], [5, 1]],
+        np.ma.masked_equal([[1, 9], [2, 3], [9, 4], [5, 1]], 9),
+    ],
+)
+def test_no_other_gaps_beside_a_number(X):
+    plain = [[1, np.nan], [2, 3], [np.nan, 4], [5, 1]]
+    assert_array_equal(quick().fit_transform(X), quick().fit_transform(plain))
+    with pytest.raises(ValueError, match="missing_values=-1 that stands for a gap"):
+        quick(missing_values=-1).fit(X)

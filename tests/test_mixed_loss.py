@@ -10,12 +10,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.special import softmax
 from scipy.stats import norm, poisson
 from sklearn.base import clone
-from sklearn.compose import make_column_transformer
+from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.exceptions import NotFittedError
+from sklearn.impute import SimpleImputer
 from sklearn.metrics import log_loss, mean_poisson_deviance
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from sklearn_ae import (
     AutoencoderOutlierDetector,
@@ -25,7 +26,7 @@ from sklearn_ae import (
     MixedLoss,
     VariationalAutoencoder,
 )
-from sklearn_ae._likelihoods import Mixed
+from sklearn_ae._likelihoods import likelihood_of
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
@@ -67,6 +68,14 @@ def make(cls=AutoencoderTransformer, **params):
     return cls(**defaults | params)
 
 
+def bound_to(rows, loss=LOSS):
+    """Return a loss for a table, the units, and the targets in these."""
+    _, scaling = fit_scaling(rows, "per_feature")
+    bound = loss.bind(scaling, rows, TABLE.columns)
+    units = Units.of(scaling, bound, False)
+    return bound, units, units.targets.apply(rows.array())
+
+
 def test_columns_from_an_encoder():
     assert LOSS.categories == GROUPS
     assert LOSS.labels["kind"] == ["a", "b", "c"]
@@ -94,11 +103,40 @@ def test_columns_from_an_encoder():
         MixedLoss.from_encoder(OneHotEncoder())
 
 
+def test_names_of_encoded_features():
+    imputing = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
+    table = ColumnTransformer(
+        [
+            ("none", OneHotEncoder(), []),
+            ("first", imputing, ["kind"]),
+            ("again", OneHotEncoder(), ["kind"]),
+            ("other", imputing, ["city"]),
+            ("rest", "passthrough", ["size"]),
+        ]
+    )
+    loss = MixedLoss.from_encoder(table.fit(FRAME))
+    assert loss.categories == {
+        "first__kind": [0, 1, 2],
+        "again__kind": [3, 4, 5],
+        "city": [*range(6, 26)],
+    }
+    # Behind other steps, and of arrays.
+    pipeline = make_pipeline(table, StandardScaler(with_mean=False))
+    with pytest.raises(ValueError, match="encoder must be a fitted OneHotEncoder"):
+        MixedLoss.from_encoder(pipeline.fit(FRAME))
+    ends = make_pipeline(FunctionTransformer(), table).fit(FRAME)
+    assert MixedLoss.from_encoder(ends).categories == loss.categories
+    by_number = make_column_transformer((OneHotEncoder(), [0, 4])).fit(FRAME)
+    assert [*MixedLoss.from_encoder(by_number).categories] == ["kind", "city"]
+    arrays = make_column_transformer((imputing, slice(0, 1))).fit(FRAME.to_numpy())
+    assert MixedLoss.from_encoder(arrays).categories == {"x0": [0, 1, 2]}
+
+
 @pytest.mark.parametrize("weights", [None, "rows", "cells"])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_value_and_gradient(weights, dtype):
     X = TABLE.to_numpy().astype(dtype)[:60]
-    bound = LOSS.bind(Rows(X), TABLE.columns)
+    bound, _, X = bound_to(Rows(X))
     rng = np.random.RandomState(0)
     raw = rng.normal(size=X.shape).astype(dtype)
     if weights is not None:
@@ -121,8 +159,7 @@ def test_value_and_gradient(weights, dtype):
 
 
 def test_parts_are_those_of_scikit_learn():
-    X = TABLE.to_numpy()
-    bound = LOSS.bind(Rows(X), TABLE.columns)
+    bound, units, X = bound_to(Rows(TABLE.to_numpy()))
     raw = np.random.RandomState(0).normal(size=X.shape)
     cells, mean = bound.cells(X, raw).mean(axis=0), X.mean(axis=0)
     kinds = log_loss(X[:, :3], softmax(raw[:, :3], axis=1))
@@ -131,23 +168,24 @@ def test_parts_are_those_of_scikit_learn():
     counts = mean_poisson_deviance(X[:, 25], np.exp(raw[:, 25]))
     by_mean = mean_poisson_deviance(X[:, 25], np.full(400, mean[25]))
     assert_allclose(cells[25], counts / by_mean)
-    incomes = (X[:, 24] - mean[24]) / X[:, 24].std()
+    incomes = TABLE["income"].to_numpy()
+    incomes = (incomes - incomes.mean()) / incomes.std()
+    assert_allclose(X[:, 24], incomes)
     assert_allclose(cells[24], np.square(raw[:, 24] - incomes).mean())
     # The mean costs 1 for each variable, so none drowns the others.
     by_mean = bound.cells(X, np.tile(bound.link(mean), (400, 1))).mean(axis=0)
     assert_allclose([by_mean[:3].sum(), by_mean[3:23].sum()], 1)
     assert_allclose(by_mean[23:], 1)
-    assert_allclose(bound.predict(bound.link(mean)[None])[0], mean)
+    assert_allclose(bound.predict(bound.link(mean)[None])[0], mean, atol=1e-12)
     assert_allclose(bound.saturated(X), 0, atol=1e-12)
 
 
 def test_gradient_of_a_network():
     X = TABLE.to_numpy()[:50]
     rows = Rows(X, np.linspace(0.1, 1, 50))
-    loss = LOSS.bind(rows, TABLE.columns)
-    _, scaling = fit_scaling(rows, "per_feature")
+    loss, units, _ = bound_to(rows)
     network = Network.mirrored(26, (8,), 3, linear_path=True)
-    model = Model(network, loss, Units.of(scaling, loss, False))
+    model = Model(network, loss, units)
     theta = np.random.RandomState(0).normal(scale=0.3, size=network.n_parameters)
     assert relative_error(Objective(model, None, np.float64), theta, rows) < 1e-6
 
@@ -169,11 +207,11 @@ def test_estimators(cls):
         clone(estimator).fit(TABLE, sample_weight=weights).score_samples(TABLE),
         estimator.score_samples(TABLE),
     )
-    assert LOSS._known is None
+    assert LOSS.variables is None
     # Later rows are measured as the first ones were.
-    known = estimator._fitted.choices.loss._known
+    known = estimator._fitted.choices.loss.variables
     estimator.partial_fit(TABLE[:50])
-    assert estimator._fitted.choices.loss._known is known
+    assert estimator._fitted.choices.loss.variables is known
 
 
 def test_units_of_numbers_do_not_matter():
@@ -194,7 +232,40 @@ def test_gaps_and_unknown_categories(noise):
     observed = {reason["variable"]: reason["observed"] for reason in reasons}
     assert observed["kind"] is None and np.isnan(observed["size"])
     (reasons,) = estimator.explain(gaps[1:2], n_variables=5)
-    assert {r["variable"]: r["observed"] for r in reasons}["kind"] is None
+    unknown = {r["variable"]: r["observed"] for r in reasons}["kind"]
+    assert unknown == "(unknown)"
+
+
+def test_a_category_may_be_partly_known():
+    """What is left of it counts; means in its gaps are no error."""
+    gaps = TABLE.copy()
+    gaps.loc[::2, "kind_a"] = np.nan
+    estimator = make(AutoencoderOutlierDetector).fit(gaps)
+    assert np.isfinite(estimator.score_samples(gaps)).all()
+    known = np.flatnonzero(FRAME["kind"] == "b")[0]
+    row = TABLE[known : known + 1].assign(kind_a=np.nan)
+    (reasons,) = estimator.explain(row, n_variables=5)
+    assert {r["variable"]: r["observed"] for r in reasons}["kind"] == "b"
+    broken = TABLE.assign(kind_b=1.0, kind_c=1.0).assign(kind_a=np.nan)
+    with pytest.raises(ValueError, match="zeros with a single one"):
+        estimator.score_samples(broken)
+
+
+def test_a_category_that_never_varies():
+    constant = TABLE.assign(kind_a=1.0, kind_b=0.0, kind_c=0.0)
+    estimator = make().fit(constant)
+    weights = estimator._fitted.choices.loss.variables.weights
+    assert_array_equal(weights[:3], 1)
+    assert weights.max() < 10
+    assert estimator.score(constant) > 0.1
+
+
+def test_columns_given_as_arrays_stay_those():
+    loss = MixedLoss({name: np.array(group) for name, group in GROUPS.items()})
+    estimator = make(loss=loss, warm_start=True).fit(TABLE)
+    known = estimator._fitted.choices.loss.variables
+    estimator.fit(TABLE).partial_fit(TABLE)
+    assert estimator._fitted.choices.loss.variables is known
 
 
 def test_contributions_and_reasons():
@@ -240,6 +311,10 @@ def test_a_search_reaches_the_loss():
         (MixedLoss([[23, 24]]), "category 'category0' .* zeros with a single one"),
         (MixedLoss(counts=["size"]), "counts of MixedLoss must not be negative"),
         (MixedLoss(categories=3), "'categories' parameter"),
+        (MixedLoss({"kind": []}), r"categories\['kind'\] .* at least one column"),
+        (MixedLoss([[0, True]]), "must be numbers from 0 to 25.*got True"),
+        (MixedLoss([[0, 1]], labels={"category0": ["a"]}), "got 1 for 'category0'"),
+        (MixedLoss([[0, 1]], labels={"kind": ["a", "b"]}), "got 2 for 'kind'.*has 0"),
     ],
 )
 def test_bad_columns(loss, message):
@@ -271,17 +346,16 @@ def test_gradient_of_a_likelihood():
     """Also by the variances that are learnt."""
     X = TABLE.to_numpy()[:50]
     rows = Rows(X, np.linspace(0.1, 1, 50))
-    likelihood = Mixed.like(LOSS).bind(rows, TABLE.columns)
-    _, scaling = fit_scaling(rows, "per_feature")
+    likelihood, units, _ = bound_to(rows, likelihood_of(LOSS, 26, "auto"))
     network = Network.mirrored(26, (8,), 3, n_of_loss=2)
-    model = Model(network, likelihood, Units.of(scaling, likelihood, False))
+    model = Model(network, likelihood, units)
     theta = np.random.RandomState(0).normal(scale=0.3, size=network.n_parameters)
     assert relative_error(Objective(model, None, np.float64), theta, rows) < 1e-6
 
 
 def test_likelihood_is_that_of_scipy():
-    X = TABLE.to_numpy()[:50]
-    likelihood = Mixed.like(LOSS).bind(Rows(X), TABLE.columns)
+    rows = Rows(TABLE.to_numpy()[:50])
+    likelihood, _, X = bound_to(rows, likelihood_of(LOSS, 26, "auto"))
     likelihood = likelihood.at(np.log([0.5, 2.0]))
     raw = np.random.RandomState(0).normal(size=X.shape)
     mean, deviation = likelihood.predict(raw), np.sqrt(likelihood.variance)

@@ -26,11 +26,13 @@ from sklearn_ae import (
     VariationalAutoencoder,
 )
 from sklearn_ae._distances import Ellipsoid, References
+from sklearn_ae._gaps import GappyRows
 from sklearn_ae._input import as_rows
 from sklearn_ae._linear import principal_axes
 from sklearn_ae._projection import Projected, Projection
+from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling, fit_scaling
-from sklearn_ae._sparse import SparseGappyRows, SparseRows
+from sklearn_ae._scores import shares_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped after max_iter")
 
@@ -148,7 +150,7 @@ def test_gaps_in_sparse_rows():
     gaps = np.random.RandomState(0).uniform(size=DIGITS.shape) < 0.1
     dense = np.where(gaps, np.nan, DIGITS)
     sparse = csr_array(dense)
-    assert type(as_rows(sparse, None)) is SparseGappyRows
+    assert type(as_rows(sparse, None)) is GappyRows
     for cls in CLASSES:
         one, other = make(cls).fit(dense), make(cls).fit(sparse)
         assert_array_equal(one.score_samples(dense), other.score_samples(sparse))
@@ -199,7 +201,7 @@ def test_distances_of_wide_rows(wide):
         shares = distance.shares(Z)
         assert_allclose(shares.sum(axis=1), distance.measure(Z))
         known = rng.uniform(size=Z.shape) < 0.5
-        assert_array_equal(distance.shares(Z, known), known * shares)
+        assert_array_equal(shares_of(distance, Z, known), known * shares)
     narrow = as_rows(X[:, :2000], None)
     assert Projection.fit(narrow, Scaling(np.zeros(2000), np.ones(()))) is None
 
@@ -252,7 +254,7 @@ def test_memory_is_that_of_blocks_and_weights():
 
 def test_rows_are_dense_in_blocks_alone():
     X = csr_array(DIGITS)
-    rows = SparseRows(X, None, np.array([7, 2, 2, 200, 0]))
+    rows = Rows(X, None, np.array([7, 2, 2, 200, 0]))
     buffer = np.full((5, 64), 7.0)
     assert rows.array(buffer) is buffer
     assert_array_equal(buffer, DIGITS[[7, 2, 2, 200, 0]])
