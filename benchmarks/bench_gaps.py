@@ -32,7 +32,7 @@ from scipy.stats import rankdata, wasserstein_distance
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.experimental import enable_iterative_imputer  # noqa: F401  # a switch
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401  # IterativeImputer cannot be imported without
 from sklearn.impute import IterativeImputer, KNNImputer, SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
@@ -96,6 +96,15 @@ METHODS = {
     "bayes": partial(IterativeImputer, random_state=0),
     "trees": with_trees,
     "pca": IterativePCA,
+}
+
+# What they are called in the picture.
+NAMES = {
+    "mean": "mean",
+    "knn": "KNNImputer",
+    "bayes": "IterativeImputer\nBayesianRidge",
+    "trees": "IterativeImputer\nExtraTrees",
+    "pca": "iterative PCA",
 }
 
 
@@ -280,7 +289,7 @@ def draw(records, methods, path):
             )
     axes.axhline(1, color="black", lw=0.8)
     axes.set(yscale="log", ylabel="error beside AutoencoderImputer's", ylim=(0.45, 5))
-    axes.set_xticks(range(len(others)), others)
+    axes.set_xticks(range(len(others)), [NAMES[method] for method in others])
     axes.set_yticks([0.5, 1, 2, 4], ["0.5", "1", "2", "4"])
     axes.minorticks_off()
     axes.legend(frameon=False, title="cells removed", ncols=4)
