@@ -66,16 +66,6 @@ def swap(frame, rows, rng):
     return frame, changed
 
 
-def gaps_for_missing_words(encoded):
-    """Return a frame in which words that are missing are gaps, and no words."""
-    encoded = encoded.copy()
-    for word in WORDS:
-        missing = encoded.get(f"{word}_nan", 0) == 1
-        columns = [name for name in encoded if name.startswith(f"{word}_")]
-        encoded.loc[missing, columns] = np.nan
-    return encoded
-
-
 rng = np.random.RandomState(0)
 bookings = make_bookings(3000, rng)
 odd = np.arange(2000, 2100)
@@ -94,7 +84,7 @@ encoder = make_column_transformer(
 ).set_output(transform="pandas")
 loss = MixedLoss.from_encoder(encoder.fit(train), counts=COUNTS)
 detector = AutoencoderOutlierDetector(loss=loss, contamination=0.05, random_state=0)
-encode = make_pipeline(encoder, FunctionTransformer(gaps_for_missing_words))
+encode = make_pipeline(encoder, FunctionTransformer(loss.gaps))
 model = make_pipeline(encode, detector).fit(train)
 scores = model.score_samples(test)
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from functools import partial
 from math import inf
 from time import monotonic
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -18,10 +18,17 @@ from sklearn.utils.validation import check_is_fitted
 from ._compat import _fit_context, in_output_container
 from ._fitted import Fitted
 from ._fitting import fit, fit_once
-from ._input import check_codes, check_rows, check_validation_rows
+from ._input import (
+    check_codes,
+    check_columns,
+    check_rows,
+    check_training_rows,
+    check_validation_rows,
+    check_values,
+)
 from ._parameters import AutoencoderParameters
 from ._rows import streaming_length
-from ._scores import CombinedScore, LossScore
+from ._scores import LossScore
 from ._stochastic import Stochastic
 from ._stopping import Outcome
 from ._stored import from_plain, to_plain
@@ -88,7 +95,7 @@ class BaseAutoencoder(
     """
 
     _fitted: Fitted
-    _score: CombinedScore | LossScore = LossScore()
+    _score: Any = LossScore()
     _rng = _rng_from = None
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -157,7 +164,8 @@ class BaseAutoencoder(
         """
         with all_or_nothing(self), np.errstate(all="ignore"):
             before = self._fitted_before(self.warm_start)
-            rows = check_rows(self, X, sample_weight, before, self.loss, least=2)
+            rows = check_training_rows(self, X, sample_weight, before, least=2)
+            check_columns(self, rows)
             aside = check_validation_rows(self, X_val, sample_weight_val, rows)
             rng = check_random_state(self.random_state)
             fitted, solution, training, aside = fit(self, rows, aside, rng, before)
@@ -169,8 +177,7 @@ class BaseAutoencoder(
             # partial_fit starts anew from here.
             self._rng = None
             with threads(Sharing.NOTHING):
-                rows, training = self._filled(rows), self._filled(training)
-                self._judge(rows, training, aside and self._filled(aside), rng)
+                self._judge(self._filled(rows), training, aside, rng)
         return self
 
     @available_if(_supports_partial_fit)
@@ -238,7 +245,9 @@ class BaseAutoencoder(
         rng = self._stream_of_draws()
         with all_or_nothing(self, rng) as undo, np.errstate(all="ignore"):
             least = 2 if before is None else 1
-            rows = check_rows(self, X, sample_weight, before, self.loss, least)
+            rows = check_training_rows(self, X, sample_weight, before, least)
+            if before is None:
+                check_columns(self, rows)
             self._rng, self._rng_from = rng, self.random_state
             start, fitted = fit_once(self, rows, rng, before)
             if fitted is None:
@@ -445,8 +454,10 @@ class BaseAutoencoder(
 
     def _check_rows(self, X, sample_weight=None, for_loss=False):
         check_is_fitted(self)
-        loss = self._fitted.model.loss if for_loss else None
-        return self._filled(check_rows(self, X, sample_weight, self._fitted, loss))
+        rows = check_rows(self, X, sample_weight, self._fitted)
+        if for_loss:
+            check_values(rows, self._fitted.model.loss)
+        return self._filled(rows)
 
     def _filled(self, rows):
         """Return rows with gaps as the network gets them in prediction."""

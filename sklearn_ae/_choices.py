@@ -12,7 +12,7 @@ import numpy as np
 from ._code import Code
 from ._code_penalties import CodePenalty
 from ._corruption import GaussianNoise
-from ._input import check_feature_weight
+from ._input import check_feature_weight, check_values
 from ._layers import Dense, Layer
 from ._linear import principal_axes
 from ._losses import Loss, SquaredError, as_loss
@@ -197,6 +197,7 @@ def _what_is_minimised(params, rows, scaling, n_rows, before):
     known = {f.name: getattr(params, f.name) for f in fields(AutoencoderParameters)}
     noise, sizes = _noise(params, n_rows), _hidden_layer_sizes(params, before)
     unbound = deepcopy(params._loss_for(rows.n_features))
+    loss = _loss(unbound, params, rows, scaling, before)
     activation = _activation(params, sizes, len(rows), before)
     chosen = dict(
         n_features=rows.n_features,
@@ -208,7 +209,7 @@ def _what_is_minimised(params, rows, scaling, n_rows, before):
         activation=activation,
         linear_path=bool(params.linear_path and sizes and activation != "identity"),
         output_activation=_output_activation(params, rows.n_features),
-        loss=_loss(unbound, params, rows, scaling, before),
+        loss=loss,
         unbound_loss=unbound,
         feature_weight=check_feature_weight(params, rows),
         noise=noise,
@@ -271,12 +272,13 @@ def _check_tied(choices):
 
 
 def _loss(unbound, params, rows, scaling, before):
-    if isinstance(unbound, str):
-        return unbound
+    loss = unbound
     if before is not None and unbound == before.unbound_loss:
-        return before.loss
-    names = getattr(params, "feature_names_in_", None)
-    return unbound.bind(scaling, rows, names)
+        loss = before.loss
+    elif isinstance(unbound, Loss):
+        loss = unbound.bind(scaling, rows, getattr(params, "feature_names_in_", None))
+    check_values(rows, as_loss(loss))
+    return loss
 
 
 def _noise(params, n_rows):

@@ -1,5 +1,7 @@
 """What is used of scikit-learn beyond its public names, in one place to repair."""
 
+import sys
+
 from sklearn.base import _fit_context as _fit_context
 from sklearn.utils import _safe_indexing as _safe_indexing
 from sklearn.utils._optional_dependencies import (
@@ -19,8 +21,9 @@ from sklearn.utils.validation import _check_sample_weight as _check_sample_weigh
 
 def in_container_like(X, cells):
     """Return an array as a data frame like X, with its names, if X is one."""
-    for adapter in ADAPTERS_MANAGER.adapters.values():
-        if adapter.is_supported_container(X):
+    for library, adapter in ADAPTERS_MANAGER.adapters.items():
+        # Asked for its frames, an adapter imports its library.
+        if library in sys.modules and adapter.is_supported_container(X):
             return adapter.create_container(cells, X, columns=X.columns)
     return cells
 

@@ -1,5 +1,6 @@
 """What a normal distribution expects of cells that are not known."""
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,7 +69,8 @@ class Completion(Stored):
         ridge, args = RIDGES[1], (X, rows.weights(), drawn)
         if judges.any():
             mean, covariance = _moments(*args, known & ~judges, ridge)
-            errors = [_error(X, known, judges, mean, covariance, r) for r in RIDGES]
+            of_error = X, rows.weights(), known, judges, mean, covariance
+            errors = [_error(*of_error, candidate) for candidate in RIDGES]
             ridge = RIDGES[int(np.argmin(errors))]
         mean, covariance = _moments(*args, known, ridge)
         precision = _precision(covariance, ridge) / np.outer(unit, unit)
@@ -109,10 +111,12 @@ def _moments(X, weights, drawn, known, ridge):
     return mean, covariance
 
 
-def _error(X, known, judges, mean, covariance, ridge):
+def _error(X, weights, known, judges, mean, covariance, ridge):
     """Return the mean squared error of known cells that have been hidden."""
     filled = Completion(mean, _precision(covariance, ridge)).fill(X, known & ~judges)
-    return np.square(filled - X)[judges].mean()
+    of_rows = np.ones(len(X)) if weights is None else weights
+    of_judges = np.broadcast_to(of_rows[:, None], X.shape)[judges]
+    return np.average(np.square(filled - X)[judges], weights=of_judges)
 
 
 def _solved(matrix, right, unknown):
@@ -155,7 +159,7 @@ class HiddenCells(Corruption):
     ----------
     fraction : float in [0, 1], default=0.2
         The probability with which each cell is hidden, with :class:`MixedLoss` each
-        category.
+        category. 0 is no noise at all, and then a gap is the mean.
     """
 
     fraction: float = parameter(0.2, FRACTION)
@@ -163,16 +167,22 @@ class HiddenCells(Corruption):
     def changes(self):
         return self.fraction > 0
 
-    def completion(self, scaling, rows, rng):
-        if rows.n_features > MAX_COLUMNS:
-            return None
+    def completion(self, scaling, rows, rng, before=None):
+        if before is not None or rows.n_features > MAX_COLUMNS:
+            return before
         return Completion.fit(rows, scaling, rng)
 
-    def corrupt(self, X, known, rng, out, hidden):
+    def filling(self, fill, groups):
+        told = copy(self)
+        told._bound = fill, groups
+        return told
+
+    def corrupt(self, X, known, rng, out):
+        fill, groups = self._bound
         seen = rng.random(X.shape, dtype=np.float32) >= self.fraction
-        for columns in hidden.groups:
+        for columns in groups:
             seen[:, columns] = seen[:, columns[:1]]
         counts = ~seen if known is None else known & ~seen
-        out[...] = hidden.fill(X, seen if known is None else known & seen)
+        out[...] = fill(X, seen if known is None else known & seen)
         # On average they weigh what all known cells do.
         return counts.astype(X.dtype) / self.fraction

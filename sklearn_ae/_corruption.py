@@ -1,6 +1,6 @@
 """What the network's input goes through while it is trained."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from copy import copy
 from dataclasses import MISSING, dataclass
 from math import inf, log
@@ -21,9 +21,9 @@ FRACTION = Interval(Real, 0, 1, closed="both")
 class Corruption(Option):
     """Base class of what a denoising autoencoder removes; subclass it for your own.
 
-    A subclass defines `apply`, in units of the scaled data; where the corruption is
-    meant in other units, or depends on the data, `bind` tells it the scaling and the
-    rows.
+    A subclass defines `apply`, in units of the scaled data (or `corrupt`, if it decides
+    what counts in the loss); where the corruption is meant in other units, or depends
+    on the data, `bind` tells it the scaling and the rows.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class Corruption(Option):
     needs_fresh_draws = False
 
     # What `bind` has found out, in a copy. (No field of the dataclasses below.)
-    _known: Any = None
+    _bound: Any = None
 
     def changes(self):
         """Return whether anything is changed; if not, training is that without it."""
@@ -92,7 +92,7 @@ class Corruption(Option):
         """
         raise TypeError(f"{type(self).__name__} must define 'apply'.")
 
-    def corrupt(self, X, known, rng, out, hidden):
+    def corrupt(self, X, known, rng, out):
         """Write corrupted rows into `out`, even if the user's own `apply` does not.
 
         Parameters
@@ -101,8 +101,6 @@ class Corruption(Option):
             As of `apply`.
         known : ndarray of bool of shape (n_rows, n_features) or None
             Which cells are; None is all. The others cannot be noisy.
-        hidden : Hidden
-            What becomes of cells that are hidden.
 
         Returns
         -------
@@ -116,28 +114,24 @@ class Corruption(Option):
             np.copyto(out, X, where=~known)
         return None
 
-    def completion(self, scaling, rows, rng):
-        """Return the `Completion` that gaps need here and in prediction.
+    def completion(self, scaling, rows, rng, before=None):
+        """Return the `Completion` that fills gaps here and in prediction.
 
-        None is for the mean.
+        None is for the mean; `before` is that of the fit that is to go on.
         """
         return None
 
+    def filling(self, fill, groups):
+        """Return the same corruption, told what becomes of cells that are hidden.
 
-@dataclass(frozen=True)
-class Hidden:
-    """What becomes of cells that are not to be seen.
-
-    Attributes
-    ----------
-    fill : callable(X, known) -> ndarray
-        What scaled rows are with the other cells replaced.
-    groups : sequence of ndarray of int
-        Columns that are hidden together: one category each.
-    """
-
-    fill: Callable
-    groups: Sequence = ()
+        Parameters
+        ----------
+        fill : callable(X, known) -> ndarray
+            What scaled rows are with the other cells replaced.
+        groups : sequence of ndarray of int
+            Columns that are hidden together: one category each.
+        """
+        return self
 
 
 @dataclass(repr=False, eq=False)
@@ -240,11 +234,11 @@ class SaltAndPepperNoise(Corruption):
             least = np.minimum(least, X.min(axis=0))
             greatest = np.maximum(greatest, X.max(axis=0))
         bound = copy(self)
-        bound._known = scaling.apply(np.vstack([least, greatest]))
+        bound._bound = scaling.apply(np.vstack([least, greatest]))
         return bound
 
     def apply(self, X, rng, out):
-        least, greatest = self._known
+        least, greatest = self._bound
         drawn = _uniform(rng, X.shape)
         np.copyto(out, X)
         np.copyto(out, least, where=drawn < self.fraction / 2)
@@ -288,11 +282,11 @@ class FunctionNoise(Corruption):
 
     def bind(self, scaling, rows):
         bound = copy(self)
-        bound._known = scaling
+        bound._bound = scaling
         return bound
 
     def apply(self, X, rng, out):
-        scaling, rows = self._known, np.array(self._known.invert(X))
+        scaling, rows = self._bound, np.array(self._bound.invert(X))
         # The change is what is added, so that no change changes no bit.
         before = scaling.apply(rows.copy())
         changed = np.asarray(self.func(rows, rng))

@@ -27,8 +27,32 @@ N_REFERENCES = 2048
 ROWS_COMPARED = 256
 
 
+class Distance(Stored):
+    """How far rows are from what is normal; a subclass says from what.
+
+    Attributes
+    ----------
+    of_residual : bool
+        Whether that is about what a network leaves of rows.
+    """
+
+    of_residual = False
+
+    def measure(self, Z):
+        """Return the squared distance of each row."""
+        raise NotImplementedError
+
+    def shares(self, Z, known=None):
+        """Return what each feature adds to `measure`.
+
+        `known` says which cells are known, if not all; the others have been filled, and
+        what they add is disregarded. A distance may go by the known ones alone.
+        """
+        raise NotImplementedError
+
+
 @dataclass(frozen=True, eq=False)
-class Ellipsoid(Stored):
+class Ellipsoid(Distance):
     r"""The squared Mahalanobis distance of rows from most of the rows it is fitted to.
 
     .. math::
@@ -50,7 +74,6 @@ class Ellipsoid(Stored):
         s^2
     """
 
-    of_residual = False
     center: np.ndarray
     factor: np.ndarray
     axes: np.ndarray | None = None
@@ -93,7 +116,6 @@ class Ellipsoid(Stored):
         return cls(center, axes @ factor, axes, max(variance, least_variance))
 
     def measure(self, Z):
-        """Return the squared distance of each row."""
         difference = Z - self.center
         squared = np.square(difference @ self.factor).sum(axis=1)
         if self.axes is not None:
@@ -102,10 +124,7 @@ class Ellipsoid(Stored):
         return squared
 
     def shares(self, Z, known=None):
-        """Return what each feature adds to `measure`; less than nothing is possible.
-
-        Cells that are not known have been filled, and are taken as they are.
-        """
+        """Return what each feature adds; less than nothing is possible."""
         difference = Z - self.center
         shares = difference * (difference @ self.factor @ self.factor.T)
         if self.axes is not None:
@@ -130,7 +149,7 @@ class ResidualEllipsoid(Ellipsoid):
     of_residual = True
 
     def shares(self, Z, known=None):
-        """Return what each feature adds to `measure`, in these proportions."""
+        """Return what each feature adds, in these proportions."""
         difference = Z - self.center
         slopes = difference @ self.factor @ self.factor.T
         curvatures = np.square(self.factor).sum(axis=1)
@@ -171,7 +190,7 @@ def _whitening(Z, weights, least_variance):
 
 
 @dataclass(frozen=True, eq=False)
-class References(Stored):
+class References(Distance):
     r"""The squared distance from the nearest of some rows.
 
     The nearest of references r to a row z is that with the largest
@@ -197,7 +216,6 @@ class References(Stored):
         Median of the references' squared distances from c.
     """
 
-    of_residual = False
     rows: np.ndarray
     center: np.ndarray
     factors: np.ndarray
@@ -214,11 +232,10 @@ class References(Stored):
         return cls(distinct, center, factors.astype(np.float32), spread)
 
     def measure(self, Z):
-        """Return the squared distance of each row."""
         return self._nearest(Z)[0]
 
     def shares(self, Z, known=None):
-        """Return what each feature adds to `measure`, or to that of known cells."""
+        """Return what each feature adds to the distance by known cells."""
         if known is None:
             _, nearest = self._nearest(Z)
             return np.square(Z - self.rows[nearest])
@@ -231,15 +248,14 @@ class References(Stored):
         """Return the squared differences from what is nearest by known cells alone."""
         references, centred = self.rows - self.center, known * (Z - self.center)
         closeness = centred @ references.T - known @ np.square(references).T / 2
-        nearest = closeness.argmax(axis=1)
-        shares = known * np.square(Z - self.rows[nearest])
         size = np.einsum("ij,ij->i", centred, centred)
-        itself = np.flatnonzero(shares.sum(axis=1) <= 1e-10 * (self.spread + size))
-        if len(itself) and len(self.rows) > 1:
-            closeness[itself, nearest[itself]] = -np.inf
-            again = closeness[itself].argmax(axis=1)
-            shares[itself] = known[itself] * np.square(Z[itself] - self.rows[again])
-        return shares
+
+        def squared(few, nearest):
+            difference = known[few] * (Z[few] - self.rows[nearest])
+            return np.einsum("ij,ij->i", difference, difference)
+
+        nearest, _ = self._but_itself(closeness, size, squared)
+        return known * np.square(Z - self.rows[nearest])
 
     def _nearest(self, Z):
         """Return the squared distance of each row, and the number of the nearest."""
@@ -264,16 +280,13 @@ class References(Stored):
         lifted = np.ones((len(Z), len(factors)), factors.dtype)
         lifted[:, :-1] = centred
         closeness, row = lifted @ factors, np.arange(len(Z))
-        nearest = closeness.argmax(axis=1)
-        squared = self._squared(Z, nearest)
-        # Equal rows may have been scaled with rounding errors of this order.
         size = np.einsum("ij,ij->i", centred, centred)
-        rounding = 1e-10 * (self.spread + size)
-        itself = np.flatnonzero(squared <= rounding)
-        if len(itself) and len(self.rows) > 1:
-            closeness[itself, nearest[itself]] = -np.inf
-            nearest[itself] = closeness[itself].argmax(axis=1)
-            squared[itself] = self._squared(Z[itself], nearest[itself])
+
+        def squared_distance(few, nearest):
+            difference = Z[few] - self.rows[nearest]
+            return np.einsum("ij,ij->i", difference, difference)
+
+        nearest, squared = self._but_itself(closeness, size, squared_distance)
         largest = closeness[row, nearest]
         closeness[row, nearest] = -np.inf
         # A nearer reference is not farther from the centre than this, and its product
@@ -284,9 +297,27 @@ class References(Stored):
         error *= length + reach
         return squared, nearest, largest - closeness.max(axis=1) > 2 * error
 
-    def _squared(self, Z, nearest):
-        difference = Z - self.rows[nearest]
-        return np.einsum("ij,ij->i", difference, difference)
+    def _but_itself(self, closeness, size, squared):
+        """Return the nearest reference of each row, other than itself, and how far.
+
+        Parameters
+        ----------
+        closeness : ndarray of shape (n_rows, n_references)
+            Overwritten.
+        size : ndarray of shape (n_rows,)
+            Of rows, as squared distances from c.
+        squared : callable(rows, references) -> ndarray
+            Squared distances of some rows from a reference each.
+        """
+        nearest = closeness.argmax(axis=1)
+        distances = squared(slice(None), nearest)
+        # Equal rows may have been scaled with rounding errors of this order.
+        itself = np.flatnonzero(distances <= 1e-10 * (self.spread + size))
+        if len(itself) and len(self.rows) > 1:
+            closeness[itself, nearest[itself]] = -np.inf
+            nearest[itself] = closeness[itself].argmax(axis=1)
+            distances[itself] = squared(itself, nearest[itself])
+        return nearest, distances
 
 
 def _factors(centred):

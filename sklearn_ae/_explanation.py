@@ -1,78 +1,84 @@
 """Features and categories by name: what each contributes, what was expected."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 # What a row has that is none of the categories: zeros in all columns.
 UNKNOWN = "(unknown)"
 
 
-def by_variable(cells, groups, names):
-    """Add up the columns of each category.
+class Variable(NamedTuple):
+    """A number, or a category.
 
-    Parameters
+    Attributes
     ----------
-    cells : ndarray of shape (n_rows, n_features)
-    groups : dict of str to ndarray of int
-        The columns of each category.
-    names : ndarray of str
-        Of the features.
-
-    Returns
-    -------
-    sums : ndarray of shape (n_rows, n_variables)
-        In the order of the first column of each.
-    variables : list of (str, ndarray of int)
-        Name and columns of each.
+    name : str
+    columns : ndarray of int
+    labels : sequence or None
+        What the columns of a category stand for.
     """
-    grouped = {int(column) for group in groups.values() for column in group}
-    variables = [(names[j], [j]) for j in range(len(names)) if j not in grouped]
-    variables += [*groups.items()]
-    variables = sorted(variables, key=lambda item: min(item[1]))
-    sums = [cells[:, columns].sum(axis=1) for _, columns in variables]
-    return np.column_stack(sums), variables
+
+    name: str
+    columns: np.ndarray
+    labels: list | None = None
+
+    def value(self, cells):
+        """Return what a row has here: a number, or a label; None if it is a gap."""
+        few = cells[self.columns]
+        if self.labels is None:
+            return float(few[0])
+        if not np.nan_to_num(few).any():
+            return None if np.isnan(few).any() else UNKNOWN
+        return self.labels[int(np.nanargmax(few))]
 
 
-def value_of(cells, columns, labels):
-    """Return what a row has in a variable: a number, or the label of a category."""
-    if len(columns) == 1 and labels is None:
-        return float(cells[columns[0]])
-    few = cells[columns]
-    if not np.nan_to_num(few).any():
-        return None if np.isnan(few).any() else UNKNOWN
-    return labels[int(np.nanargmax(few))]
+def variables_of(names, loss):
+    """Return the variables of features with some names, in the order of the columns.
+
+    Categories are those of a loss. One with the name of a number says what it is.
+    """
+    grouped = {int(column) for group in loss.groups.values() for column in group}
+    numbers = [(str(names[j]), j) for j in range(len(names)) if j not in grouped]
+    variables = [Variable(name, np.array([j])) for name, j in numbers]
+    taken = {name for name, _ in numbers}
+    for name, columns in loss.groups.items():
+        shown = f"{name} (category)" if str(name) in taken else str(name)
+        variables.append(Variable(shown, columns, loss.labelled[name]))
+    return sorted(variables, key=lambda variable: variable.columns.min())
 
 
-def reasons(contributions, observed, expected, variables, labels, n_variables):
+def by_variable(cells, variables):
+    """Add up the columns of each variable."""
+    sums = [cells[:, variable.columns].sum(axis=1) for variable in variables]
+    return np.column_stack(sums)
+
+
+def reasons(contributions, observed, expected, variables, order):
     """Return, for each row, what contributes most to a low score.
 
     Parameters
     ----------
     contributions : ndarray of shape (n_rows, n_variables)
-    observed, expected : ndarray of shape (n_rows, n_features)
+    observed : ndarray of shape (n_rows, n_features)
         NaN where a cell is not known.
-    variables : list of (str, ndarray of int)
+    expected : sequence of ndarray of shape (n_rows, n_features)
+        In place of the first reason of each row, of the second, and so on.
+    variables : list of Variable
         Of the contributions.
-    labels : dict of str to sequence
-        What the columns of a category stand for.
-    n_variables : int
-        At most so many, those with the lowest contributions first.
+    order : ndarray of shape (n_rows, n_reasons)
+        Numbers of variables, the first reason of each row first.
 
     Returns
     -------
     reasons : list of list of dict
     """
     results: list[list[dict]] = []
-    for shares, row, other in zip(contributions, observed, expected, strict=True):
-        order = np.argsort(shares, kind="stable")[:n_variables]
+    for i, numbers in enumerate(order):
         results.append([])
-        for j in order:
-            name, columns = variables[j]
-            results[-1].append(
-                {
-                    "variable": str(name),
-                    "contribution": float(shares[j]),
-                    "observed": value_of(row, columns, labels.get(name)),
-                    "expected": value_of(other, columns, labels.get(name)),
-                }
-            )
+        for others, j in zip(expected, numbers, strict=True):
+            reason = {"variable": variables[j].name}
+            reason |= {"contribution": float(contributions[i, j])}
+            reason |= {"observed": variables[j].value(observed[i])}
+            results[-1].append(reason | {"expected": variables[j].value(others[i])})
     return results

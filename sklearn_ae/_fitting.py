@@ -10,9 +10,10 @@ import numpy as np
 
 from ._choices import choose
 from ._code_penalties import check_code_penalty
-from ._corruption import Corruption, Hidden
+from ._corruption import Corruption
 from ._draws import Draws
 from ._fitted import Fitted
+from ._input import check_values, named_validation_rows
 from ._latent_path import with_path
 from ._linear import principal_axes, write_linear_solution, write_linear_start
 from ._model import check_loss
@@ -58,7 +59,8 @@ def fit(params, rows, aside, rng, before=None):
         Why training has stopped.
     training : Rows
     aside : Rows or None
-        What is not trained on: set aside, or the user's own.
+        What is not trained on: set aside, or the user's own. In both, gaps are filled
+        as in prediction.
 
     Raises
     ------
@@ -70,7 +72,9 @@ def fit(params, rows, aside, rng, before=None):
     judged = found[0].choices.early_stopping and before is None
     if isinstance(params.hidden_layer_sizes, str) and judged:
         found = _try_other_layers(found, params, rows, aside, rng)
-    fitted, solution, training, aside = found
+    fitted, solution, *divided = found
+    # From here on gaps are what they are in prediction.
+    training, aside = (few and few.filled_by(fitted.filler) for few in divided)
     if fitted.choices.used_code.nested:
         wanted = params.n_components if before is None else before.path.n_components
         with threads(choose_for_decomposition(rows.n_features)):
@@ -152,13 +156,19 @@ def _prepare(params, rows, aside, rng, n_rows, before=None, divided=None):
     choices = fitted.choices
     if not isinstance(choices.loss, str):
         check_loss(choices.loss, fitted.model.targets(rows.spread(2).array()))
+    if aside is not None and divided is None:
+        with named_validation_rows():
+            check_values(aside, fitted.model.loss)
     training = rows
     if divided is not None:
         training, aside = divided
     elif choices.validation_fraction:
         training, aside = rows.hold_out(choices.validation_fraction, rng)
-    if choices.noise and fitted.completion is None:
-        completion = choices.noise.completion(fitted.scaling, training, rng)
+    completion = None
+    if choices.noise:
+        args = fitted.scaling, training, rng, fitted.completion
+        completion = choices.noise.completion(*args)
+    if completion is not fitted.completion:
         fitted = replace(fitted, completion=completion)
     if before is None and fitted.model.starts_linear:
         # PCA is that of all rows if it may be, lest few make a worse one; validation
@@ -315,7 +325,6 @@ def _objective(fitted, model, rows, draws, map_pieces):
     choices = fitted.choices
     penalty = ElasticNet(choices.alpha, choices.l1_ratio) if choices.alpha else None
     options = {"corruption": _bound_corruption(fitted, rows), "draws": draws}
-    options["hidden"] = Hidden(fitted.filled_scaled, [*model.loss.groups.values()])
     options["code_penalties"] = choices.code_penalty
     codes = np.linspace(0.2, 0.8, 2 * choices.n_components, dtype=fitted.dtype)
     for code_penalty in choices.code_penalty:
@@ -330,6 +339,7 @@ def _bound_corruption(fitted, rows):
     bound = noise.bind(fitted.scaling, rows)
     if not isinstance(bound, Corruption):
         raise TypeError(f"bind of {noise} must return a Corruption, got {bound!r}.")
+    bound = bound.filling(fitted.filled_scaled, [*fitted.model.loss.groups.values()])
     if type(bound).corrupt is not Corruption.corrupt:
         return bound
     # One of the user's own might not make rows of rows.

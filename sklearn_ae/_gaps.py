@@ -1,5 +1,6 @@
 """Rows with gaps: cells that are not known, and count nowhere."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,29 +11,34 @@ from ._rows import Rows, block_length
 class FilledRows(Rows):
     """Rows in which NaN stands for what is not known, and something else is read.
 
-    Attributes
+    Parameters
     ----------
-    fill : ndarray of shape (n_features,)
+    X, sample_weight, indices, dtype
+        As for `Rows`.
+    location : ndarray of shape (n_features,)
         What that is: the mean, so that the network gets 0.
     filler : callable(X, known) -> ndarray or None
         What it is given the rest of the row, if that is to be looked at.
     """
 
-    fill: Any = 0.0
-    filler: Any = None
-    # Of these rows, once they have been read.
-    _known: Any = None
+    location: Any = None
+
+    def __init__(self, X, sample_weight, indices, dtype, location, filler=None):
+        super().__init__(X, sample_weight, indices, dtype)
+        self.location, self.filler, self._known = location, filler, None
 
     def take(self, positions):
         taken = super().take(positions)
+        # What has been found out is about these rows.
         taken._known = None
+        taken.__dict__.pop("weights_of_features", None)
         return taken
 
     def array(self, buffer=None):
         X = super().array(buffer)
         self._known = ~np.isnan(X)
         out = np.empty(X.shape, self.dtype) if buffer is None else buffer
-        out[...] = np.where(self._known, X, self.fill)
+        out[...] = np.where(self._known, X, self.location)
         if self.filler is not None and not self._known.all():
             out[...] = self.filler(out, self._known)
         return out
@@ -41,35 +47,43 @@ class FilledRows(Rows):
 class GappyRows(FilledRows):
     """Rows in which what is not known counts nowhere.
 
-    Parameters
-    ----------
-    X, sample_weight, indices, dtype
-        As for `Rows`.
-    fill : ndarray of shape (n_features,), optional
-        What is read in a gap; by default the mean of each column.
+    The parameters are those of `FilledRows`; by default, `location` is the mean of what
+    is known.
     """
 
     has_gaps = True
 
-    def __init__(self, X, sample_weight=None, indices=None, dtype=None, fill=None):
-        super().__init__(X, sample_weight, indices, dtype)
-        self.fill = self.location if fill is None else fill
+    def __init__(
+        self,
+        X,
+        sample_weight=None,
+        indices=None,
+        dtype=None,
+        location=None,
+        filler=None,
+    ):
+        # What is read in a gap weighs nothing in a mean.
+        start = 0.0 if location is None else location
+        super().__init__(X, sample_weight, indices, dtype, start, filler)
+        if location is None:
+            self.location = self.mean(lambda X: X).astype(self.dtype)
 
     def filled_by(self, filler):
-        rows = self.take(slice(None))
-        rows.filler = filler
-        return rows
+        return GappyRows(**self._source, location=self.location, filler=filler)
 
     def imputed(self, filler):
-        rows: Any = object.__new__(FilledRows)
-        rows.__dict__ = self.filled_by(filler).__dict__
-        return rows
+        return FilledRows(**self._source, location=self.location, filler=filler)
 
     def with_values(self):
-        some = self.apply(
-            lambda few: few.known().any(axis=1), block_length(8 * self.n_features)
-        )
-        return self if some.all() else self.take(np.flatnonzero(some))
+        some, whole = self.apply(
+            lambda few: np.column_stack(
+                [few.known().any(axis=1), few.known().all(axis=1)]
+            ),
+            block_length(8 * self.n_features),
+        ).T
+        rows = self if some.all() else self.take(np.flatnonzero(some))
+        # The gaps may have been in others.
+        return Rows(**rows._source) if whole[some].all() else rows
 
     def known(self):
         if self._known is None:
@@ -81,20 +95,24 @@ class GappyRows(FilledRows):
         return known if weights is None else weights * known
 
     def cell_weight_sum(self, feature_weight=None):
+        sums = self.weights_of_features
+        return float((sums if feature_weight is None else sums * feature_weight).sum())
+
+    @cached_property
+    def weights_of_features(self):
+        """Sum of the weights of known cells of each feature."""
+
         def sums(rows):
             return [rows.cell_weights().sum(axis=0, dtype=np.float64)]
 
-        (of_features,) = self.sum_blocks(sums)
-        if feature_weight is not None:
-            of_features *= feature_weight
-        return float(of_features.sum())
+        return self.sum_blocks(sums)[0]
 
     def mapped(self, function):
         X = np.array(function(self.array()))
         X[~self.known()] = np.nan
-        return GappyRows(X, self.weights(), fill=function(self.fill[None])[0])
+        return GappyRows(X, self.weights(), location=function(self.location[None])[0])
 
 
-def or_typical(values, known, typical):
-    """Return values of rows, of those without any known cell what is typical."""
-    return values if known is None else np.where(known.any(axis=1), values, typical)
+def or_typical(values, counts, typical):
+    """Return values of rows; what is typical, of those of which no cell counts."""
+    return values if counts is None else np.where(counts.any(axis=1), values, typical)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import TransformerMixin, clone
 from sklearn.impute import MissingIndicator
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseAutoencoder, all_or_nothing
 from ._compat import (
@@ -20,9 +20,12 @@ from ._compat import (
     in_container_like,
 )
 from ._completion import HiddenCells
-from ._input import FLOAT_DTYPES, check_weights, with_nan
+from ._input import FLOAT_DTYPES, as_numbers, check_weights
 from ._options import Parameters, parameter
 from ._transformer import AutoencoderTransformer
+
+# With one scale for all columns, so many times the spread of another is too much.
+MOST_SPREAD = 100
 
 
 def default_estimator():
@@ -45,15 +48,19 @@ class AutoencoderImputer(TransformerMixin, Parameters):
     training row known cells are hidden, again and again others, which it has to return.
     Cells that are known stay as they are.
 
-    Filled cells are means, given the rest: they vary less than real ones do.
+    Filled cells are means, given the rest: they vary less than real ones do, and are
+    fractions where only whole numbers, or zeros and ones, are possible.
 
     Parameters
     ----------
     estimator : estimator or None, default=None
         What fills gaps: any of this package, which is fitted to the rows with gaps.
         None is ``AutoencoderTransformer(noise=HiddenCells(), scaling="per_feature",
-        early_stopping=False, max_iter=50, random_state=0)``. Keep the `noise` in one of
-        your own: a network that has not learnt to fill gaps does it badly.
+        early_stopping=False, max_iter=50, random_state=0)``. Keep `noise` and `scaling`
+        in one of your own: a network that has not learnt to fill gaps does it badly,
+        and with one scale for all columns so do columns with small numbers. A search
+        reaches into it (``estimator__n_components``, ``estimator__noise__fraction``) if
+        it is given.
 
     missing_values : int, float or NaN, default=nan
         What stands for a gap. pandas.NA, and masked cells of a masked array, do so
@@ -136,6 +143,12 @@ class AutoencoderImputer(TransformerMixin, Parameters):
         ValueError
             If a parameter, X or `sample_weight` is not as described. An imputer that
             was fitted before stays as it was.
+
+        Warns
+        -----
+        UserWarning
+            If columns are left out because they have no value, or an estimator of your
+            own has one scale for columns that vary very differently.
         """
         with all_or_nothing(self):
             cells: Any = self._with_nan(X, reset=True)
@@ -144,11 +157,12 @@ class AutoencoderImputer(TransformerMixin, Parameters):
             self._has_values = ~np.isnan(seen).all(axis=0)
             self.indicator_ = self.estimator_ = None
             if self.add_indicator:
-                self.indicator_ = MissingIndicator(error_on_new=False).fit(cells)
+                self.indicator_ = MissingIndicator(error_on_new=False).fit(seen)
             if self._has_values.any():
                 estimator = clone(self.estimator or default_estimator())
                 rows = self._for_estimator(X, cells)
                 self.estimator_ = estimator.fit(rows, sample_weight=sample_weight)
+                self._warn_of_units(seen)
         empty = _check_feature_names_in(self)[~self._kept]
         if len(empty):
             warnings.warn(
@@ -187,6 +201,23 @@ class AutoencoderImputer(TransformerMixin, Parameters):
         if self.indicator_ is not None:
             parts.append(self.indicator_.transform(cells).astype(cells.dtype))
         return np.hstack(parts)
+
+    def _warn_of_units(self, cells):
+        """Say so if one scale for all columns leaves nothing of some."""
+        estimator: Any = self.estimator_
+        spreads = np.nanstd(cells[:, self._has_values], axis=0)
+        spreads = spreads[spreads > 0]
+        if estimator.scaling in ("global", None) and len(spreads):
+            ratio = spreads.max() / spreads.min()
+            if ratio > MOST_SPREAD:
+                warnings.warn(
+                    f"Some columns vary {ratio:.0f} times as much as others, and with "
+                    f"scaling={estimator.scaling!r} small ones hardly count: their "
+                    "gaps are filled badly. scaling='per_feature' of the estimator "
+                    "mends it.",
+                    UserWarning,
+                    stacklevel=4,
+                )
 
     def _for_estimator(self, X, cells):
         """Return what the estimator gets: as many columns, with the names they have."""
@@ -233,7 +264,7 @@ class AutoencoderImputer(TransformerMixin, Parameters):
     def _with_nan(self, X, reset):
         """Return X with NaN for gaps; others than `missing_values` are refused."""
         options = {"dtype": FLOAT_DTYPES, "ensure_all_finite": "allow-nan"}
-        X = validate_data(self, with_nan(X), reset=reset, **options)
+        X = as_numbers(self, X, {"reset": reset, **options})
         if self._gaps_are_nan:
             return X
         if np.isnan(X).any():

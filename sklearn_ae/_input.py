@@ -1,6 +1,7 @@
 """What comes in: checked, and made into arrays and rows."""
 
 import sys
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,10 @@ ACCEPTED: dict = {"dtype": FLOAT_DTYPES, "accept_sparse": "csr"}
 
 def with_nan(X: Any) -> Any:
     """Return X with NaN where it is masked, or objects have no value."""
-    if isinstance(X, np.ma.MaskedArray):
-        dtype = np.result_type(X.dtype, np.float32) if X.dtype.kind in "biuf" else None
+    if isinstance(X, list | tuple) and any(np.ma.is_masked(row) for row in X):
+        X = np.ma.stack(X)
+    if isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "biufO":
+        dtype = np.result_type(X.dtype, np.float32)
         return np.ma.filled(X.astype(dtype), np.nan) if np.ma.is_masked(X) else X.data
     if hasattr(X, "notna") and any(kind.kind == "O" for kind in np.ravel(X.dtypes)):
         return X.astype(object).where(X.notna(), np.nan)
@@ -51,7 +54,7 @@ def check_weights(X, sample_weight, dtype):
     return weights.astype(dtype)
 
 
-def check_rows(estimator, X, sample_weight=None, like=None, loss=None, least=0):
+def check_rows(estimator, X, sample_weight=None, like=None):
     """Return as `Rows` what is to be trained on, or what a fit is to be applied to.
 
     Parameters
@@ -62,40 +65,42 @@ def check_rows(estimator, X, sample_weight=None, like=None, loss=None, least=0):
     like : Fitted or Rows, optional
         The fit that they belong to or, if there is none, its rows, whose features they
         must have. Without it they are the first, and decide what the features are.
-    loss : str or Loss, optional
-        What has to be defined for them.
-    least : int, default=0
-        Rows that there must be to learn from, if that is what they are for: those
-        without a value are then left out, as those of weight 0 always are.
     """
-    options = {"reset": like is None, "ensure_min_samples": max(1, least)}
-    options |= {"ensure_all_finite": "allow-nan", **ACCEPTED}
-    X = _numbers(estimator, X, options)
-    rows = as_rows(X, check_weights(X, sample_weight, (like or X).dtype), like)
-    if like is None:
-        check_columns(estimator, rows)
-    if least:
-        rows = rows.with_values()
-    if loss is not None and type(as_loss(loss)).check_data is not Loss.check_data:
-        check_values(rows, as_loss(loss))
+    options = {"reset": like is None, "ensure_all_finite": "allow-nan"}
+    X = as_numbers(estimator, X, options | ACCEPTED)
+    dtype = X.dtype if like is None else like.dtype
+    return as_rows(X, check_weights(X, sample_weight, dtype), like)
+
+
+def check_training_rows(estimator, X, sample_weight=None, like=None, least=1):
+    """Return what `check_rows` does without rows that have no value.
+
+    Raises ValueError if there are fewer than `least`.
+    """
+    rows = check_rows(estimator, X, sample_weight, like).with_values()
     if len(rows) < least:
+        n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
         raise ValueError(
             f"At least {least} rows must have a positive sample_weight and a value "
-            f"other than NaN, got {len(rows)} (n_samples = {X.shape[0]})."
+            f"other than NaN, got {len(rows)} (n_samples = {n_samples})."
         )
     return rows
 
 
 def check_values(rows, loss):
     """Raise ValueError if a loss is not defined for some value of rows."""
+    kind = type(loss)
+    if kind.check_data is Loss.check_data and kind.check_known is Loss.check_known:
+        return
 
     def check(piece):
-        return [loss.check_known(read_only(piece.array()), piece.known()) or 0]
+        loss.check_known(read_only(piece.array()), piece.known())
+        return [0]
 
     rows.sum_blocks(check)
 
 
-def _numbers(estimator, X, options):
+def as_numbers(estimator, X, options):
     """Return X as an array, or say in which columns there are words."""
     try:
         return validate_data(estimator, with_nan(X), **options)
@@ -110,8 +115,8 @@ def _numbers(estimator, X, options):
             if any(isinstance(value, str) for value in values)
         ]
         raise ValueError(
-            f"{error}. There are words in {', '.join(words)}: a OneHotEncoder makes "
-            "numbers of them, and MixedLoss one variable of these "
+            f"{error}. There are words in columns {', '.join(words)}: a OneHotEncoder "
+            "makes numbers of them, and MixedLoss one variable of these "
             "(docs/mixed_tables.md shows how)."
         ) from error
 
@@ -120,18 +125,21 @@ def as_rows(X, weights, like=None):
     """Return the kind of `Rows` that X needs; `like` is as in `check_rows`."""
     # Those of weight zero are left out, as if they were not there.
     kept = None if weights is None or weights.all() else np.flatnonzero(weights)
-    args, values = (X, weights, kept, (like or X).dtype), stored_values(X)
+    if weights is not None and (weights[kept] == 1).all():
+        weights = None
+    dtype, values = X.dtype if like is None else like.dtype, stored_values(X)
     # The least number is NaN if any is.
     if values.size and np.isnan(values.min()):
-        return GappyRows(*args, fill=like and like.location)
-    return Rows(*args)
+        location = None if like is None else like.location
+        return GappyRows(X, weights, kept, dtype, location)
+    return Rows(X, weights, kept, dtype)
 
 
 def check_columns(estimator, rows):
     """Raise ValueError if rows to be fitted have columns without any value."""
     if not rows.has_gaps:
         return
-    empty = np.flatnonzero(np.isnan(rows.fill))
+    empty = np.flatnonzero(rows.weights_of_features == 0)
     if len(empty):
         names = getattr(estimator, "feature_names_in_", np.arange(rows.n_features))
         raise ValueError(
@@ -208,10 +216,15 @@ def check_validation_rows(estimator, X_val, sample_weight_val, rows):
         return None
     if X_val is None:
         raise ValueError("sample_weight_val is for rows of X_val, but X_val is None.")
+    with named_validation_rows():
+        return check_training_rows(estimator, X_val, sample_weight_val, rows)
+
+
+@contextmanager
+def named_validation_rows():
+    """Say of errors that they are about the user's own rows to validate on."""
     try:
-        return check_rows(
-            estimator, X_val, sample_weight_val, rows, estimator.loss, least=1
-        )
+        yield
     except (TypeError, ValueError) as error:
         message = (
             f"X_val and sample_weight_val must be like X and sample_weight: {error}"

@@ -7,7 +7,14 @@ from typing import Any
 import numpy as np
 from scipy.special import gammaln
 
-from ._losses import BinaryCrossEntropy, CrossEntropy, Loss, Poisson
+from ._losses import (
+    BinaryCrossEntropy,
+    CrossEntropy,
+    Loss,
+    Poisson,
+    SquaredError,
+    as_loss,
+)
 from ._mixed_loss import MixedLoss
 from ._statistics import LEAST_VARIANCE
 from ._stored import Stored
@@ -25,7 +32,7 @@ class Likelihood(Stored, Loss):
     variance: Any = None
 
     @classmethod
-    def of(cls, n_features, scaling):
+    def of(cls, loss, n_features, scaling):
         """Return the one for so many features, given the parameter `scaling`."""
         return cls()
 
@@ -73,7 +80,7 @@ class Normal(Likelihood):
     logarithms: Any = 0.0
 
     @classmethod
-    def of(cls, n_features, scaling):
+    def of(cls, loss, n_features, scaling):
         return cls(n_features if scaling in ("auto", "per_feature") else 1)
 
     def at(self, parameters):
@@ -184,6 +191,10 @@ class Mixed(Likelihood, MixedLoss):
     logarithms: Any = 0.0
     variables: Any = None
 
+    @classmethod
+    def of(cls, loss, n_features, scaling):
+        return cls(loss.categories, loss.counts, loss.labels)
+
     def bind(self, scaling, rows, names=None):
         bound = super().bind(scaling, rows, names)
         bound.n_parameters = len(bound.variables.numbers)
@@ -223,19 +234,19 @@ class Mixed(Likelihood, MixedLoss):
         return self._by_parts(lambda part, r: part.draw(r, rng), raw)
 
 
-# By the name of the loss that they are, up to a constant and a factor.
-LIKELIHOODS: dict[str, type[Likelihood]] = {
-    "squared_error": Normal,
-    "binary_cross_entropy": Bernoulli,
-    "poisson": PoissonCounts,
+# By the loss that they are, up to a constant and a factor.
+LIKELIHOODS: dict[type[Loss], type[Likelihood]] = {
+    SquaredError: Normal,
+    BinaryCrossEntropy: Bernoulli,
+    Poisson: PoissonCounts,
+    MixedLoss: Mixed,
 }
 
 
 def likelihood_of(loss, n_features, scaling):
-    """Return the likelihood that a loss is, but for a constant and factors.
+    """Return the likelihood for a loss or its name.
 
     `scaling` is the parameter of that name.
     """
-    if isinstance(loss, MixedLoss):
-        return Mixed(loss.categories, loss.counts, loss.labels)
-    return LIKELIHOODS[loss].of(n_features, scaling)
+    loss = as_loss(loss)
+    return LIKELIHOODS[type(loss)].of(loss, n_features, scaling)

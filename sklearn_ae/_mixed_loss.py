@@ -1,13 +1,15 @@
 """A loss for tables of numbers, categories and counts."""
 
-from collections import Counter
 from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array, issparse
 from sklearn.utils.validation import check_is_fitted
 
+from ._compat import in_container_like
+from ._encoders import one_hot_columns
 from ._losses import CrossEntropy, Loss, Poisson, SquaredError
 from ._options import parameter
 from ._scaling import mean_and_variance
@@ -48,7 +50,8 @@ class MixedLoss(Loss):
     however many columns it has. The unit of a loss is that of the mean.
 
     The reconstruction has probabilities of categories. A row of zeros in the columns
-    of a category (an encoder's unknown category) costs nothing.
+    of a category (an encoder's unknown category) costs nothing; of one that is partly
+    known, only a one costs anything.
 
     Parameters
     ----------
@@ -116,35 +119,67 @@ class MixedLoss(Loss):
             If there is no OneHotEncoder, or one that drops a category.
         """
         check_is_fitted(encoder)
-        found = [*_encoded(encoder)]
-        if not found:
+        columns, labels = one_hot_columns(encoder)
+        if not columns:
             raise ValueError(
                 "encoder must be a fitted OneHotEncoder, or a ColumnTransformer or "
                 f"Pipeline with one, got {encoder!r}."
             )
-        of_name = Counter(name for _, name, *_ in found)
-        categories, labels = {}, {}
-        for prefix, name, start, values in found:
-            name = f"{prefix}{name}" if of_name[name] > 1 else name
-            categories[name] = [*range(start, start + len(values))]
-            labels[name] = values
-        return cls(categories, counts, labels)
+        if any(isinstance(column, str) for column in counts):
+            # By number, whatever becomes of the names in between.
+            names = encoder.get_feature_names_out()
+            counts = _columns(counts, len(names), names, "counts").tolist()
+        return cls(columns, counts, labels)
+
+    def gaps(self, X):
+        """Return rows in which a missing word is a gap, and no word of its own.
+
+        :class:`~sklearn.preprocessing.OneHotEncoder` makes a column of NaN or None
+        among the categories; in rows that have a one there, all columns of the category
+        become NaN. As a step behind the encoder:
+        ``FunctionTransformer(loss.gaps)``.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            What the encoder of `from_encoder` returns. Not modified.
+
+        Returns
+        -------
+        X_with_gaps : ndarray, DataFrame or sparse array
+            Of the same shape.
+        """
+        sparse, names = issparse(X), getattr(X, "columns", None)
+        cells: Any = csr_array(X, dtype=float) if sparse else np.array(X, dtype=float)
+        groups = self._groups(cells.shape[1], None if names is None else [*names])
+        where = []
+        for name, labels in (self.labels or {}).items():
+            absent = np.array([label is None or label != label for label in labels])
+            rows = np.flatnonzero(cells[:, groups[name][absent]].sum(axis=1))
+            where.append(np.array(np.meshgrid(rows, groups[name])).reshape(2, -1))
+        rows, columns = np.hstack([np.empty((2, 0), int), *where])
+        if sparse:
+            nan = np.full(len(rows), np.nan)
+            return cells + csr_array((nan, (rows, columns)), cells.shape)
+        cells[rows, columns] = np.nan
+        return in_container_like(X, cells)
 
     def bind(self, scaling, rows, names=None):
         n_features = rows.n_features
         groups = self._groups(n_features, names)
         counts = _columns(self.counts, n_features, names, "counts")
         taken = [*counts, *(column for group in groups.values() for column in group)]
-        if len(set(taken)) < len(taken):
+        twice = sorted({int(column) for column in taken if taken.count(column) > 1})
+        if twice:
             raise ValueError(
                 "Each column must be in one of the categories or counts of MixedLoss, "
-                f"or in none, got columns {sorted(taken)}."
+                f"or in none, but {twice} are in several."
             )
         numbers, ones = np.setdiff1d(np.arange(n_features), taken), np.ones(n_features)
-        names = np.arange(n_features) if names is None else np.asarray(names)
+        if names is None:
+            names = [f"x{i}" for i in range(n_features)]
         bound = copy(self)
-        bound.variables = Variables(groups, numbers, counts, ones, names)
-        rows.sum_blocks(lambda piece: [bound.check_known(piece.array(), piece.known())])
+        bound.variables = Variables(groups, numbers, counts, ones, np.array(names))
         weights = bound._weights(scaling, rows)
         bound.variables = replace(bound.variables, weights=weights)
         return bound
@@ -180,7 +215,7 @@ class MixedLoss(Loss):
     @property
     def labelled(self):
         return {
-            name: (self.labels or {}).get(name, self.variables.names[group])
+            name: (self.labels or {}).get(name, self.variables.names[group].tolist())
             for name, group in self.groups.items()
         }
 
@@ -211,13 +246,14 @@ class MixedLoss(Loss):
     def check_data(self, X):
         for name, group in self.groups.items():
             cells = X[:, group]
-            if cells.min() < 0 or cells.sum(axis=1).max() > 1 + 1e-6:
+            wrong = (cells < 0).any(axis=1) | (cells.sum(axis=1) > 1 + 1e-6)
+            if wrong.any():
                 raise ValueError(
                     f"Columns of the category {name!r} of MixedLoss must be zeros with "
-                    "a single one, or probabilities, got rows up to "
-                    f"{cells[cells.sum(axis=1).argmax()].tolist()}."
+                    "a single one, or probabilities, got the row "
+                    f"{cells[wrong.argmax()].tolist()}."
                 )
-        counts = X[:, self.variables.counts] if self.variables else X[:, :0]
+        counts = X[:, self.variables.counts]
         if counts.size and counts.min() < 0:
             raise ValueError(
                 "Negative values in data: counts of MixedLoss must not be negative, "
@@ -227,7 +263,6 @@ class MixedLoss(Loss):
     def check_known(self, X, known):
         # Means would make more than one of the rest of a category.
         self.check_data(X if known is None else np.where(known, X, 0))
-        return 0
 
     def _parts(self):
         """Yield columns and their loss: numbers, counts, each of the categories."""
@@ -276,6 +311,10 @@ class MixedLoss(Loss):
 def _columns(given, n_features, names, what):
     """Return columns as numbers, given as such or as names."""
     columns = []
+    if isinstance(given, str):
+        raise ValueError(
+            f"{what} of MixedLoss must be a sequence of columns, got {given!r}."
+        )
     for column in given:
         whole = isinstance(column, int | np.integer) and not isinstance(column, bool)
         if isinstance(column, str):
@@ -294,71 +333,3 @@ def _columns(given, n_features, names, what):
                 f"names of features, got {column!r}."
             )
     return np.array(columns, dtype=int)
-
-
-def _encoded(encoder, names=None, start=0, prefix=""):
-    """Yield (prefix, name, start, values) of each feature that is encoded one-hot.
-
-    Parameters
-    ----------
-    encoder : estimator or str
-        Anything of which a ColumnTransformer or Pipeline may consist.
-    names : sequence of str or None
-        Of what it gets.
-    start : int
-        The first column of what it returns, among all columns.
-    prefix : str
-        Of names that are there twice.
-    """
-    # Not loaded where nobody asks for it.
-    from sklearn.compose import ColumnTransformer
-    from sklearn.pipeline import Pipeline
-    from sklearn.preprocessing import OneHotEncoder
-
-    names = getattr(encoder, "feature_names_in_", names)
-    if isinstance(encoder, ColumnTransformer):
-        for name, fitted, columns in encoder.transformers_:
-            where = encoder.output_indices_[name]
-            if where.stop > where.start:
-                few = _chosen(names, columns)
-                yield from _encoded(fitted, few, start + where.start, f"{name}__")
-    elif isinstance(encoder, Pipeline):
-        try:
-            names = encoder[:-1].get_feature_names_out(names)
-        except (AttributeError, ValueError):
-            # Of a step that has no names for what it returns.
-            pass
-        yield from _encoded(encoder[-1], names, start, prefix)
-    elif isinstance(encoder, OneHotEncoder):
-        for name, values in _categories(encoder, names):
-            yield prefix, name, start, values
-            start += len(values)
-
-
-def _chosen(names, columns):
-    """Return the names of columns as a ColumnTransformer has them, or None."""
-    if isinstance(columns, str):
-        return [columns]
-    if not isinstance(columns, slice) and all(isinstance(c, str) for c in columns):
-        return [*columns]
-    if names is None or isinstance(getattr(columns, "start", None), str):
-        return None
-    return np.asarray(names, dtype=object)[columns]
-
-
-def _categories(encoder, names):
-    """Yield (name, values) of each feature of a OneHotEncoder."""
-    infrequent = getattr(encoder, "infrequent_categories_", None)
-    if names is None or len(names) != encoder.n_features_in_:
-        names = [f"x{i}" for i in range(encoder.n_features_in_)]
-    for i, (name, values) in enumerate(zip(names, encoder.categories_, strict=True)):
-        if encoder.drop_idx_ is not None and encoder.drop_idx_[i] is not None:
-            raise ValueError(
-                f"drop must be None in a OneHotEncoder for MixedLoss, got drop="
-                f"{encoder.drop!r}: {name!r} lacks a column."
-            )
-        values = [*values]
-        if infrequent is not None and infrequent[i] is not None:
-            rare = [*infrequent[i]]
-            values = [value for value in values if value not in rare] + ["infrequent"]
-        yield str(name), values

@@ -136,7 +136,7 @@ class Model:
         cells = self.units.of_loss * np.asarray(cells, dtype=np.float64)
         if weights is not None:
             mean = weights.mean(axis=1, keepdims=True)
-            cells *= weights / np.where(mean > 0, mean, 1)
+            cells = _weighted(cells, weights / np.where(mean > 0, mean, 1))
         return np.nan_to_num(cells, copy=False, nan=np.inf, posinf=np.inf)
 
     def deviances(self, mean, views, rows):
@@ -151,7 +151,7 @@ class Model:
         for raw in (self.raw(views, X), self.raw_mean(mean)):
             raw = np.broadcast_to(raw, target.shape)
             losses = self.loss.cells(target, raw) - least
-            losses = losses if weights is None else weights * losses
+            losses = losses if weights is None else _weighted(losses, weights)
             sums.append(losses.sum(axis=1, dtype=np.float64).sum())
         return [*sums, not self.is_mean(X, mean)]
 
@@ -188,6 +188,14 @@ class Model:
     def raw_of_codes(self, views, codes):
         """Return the network's raw output for codes."""
         return self.network.decoder.forward(views[1], _clipped(codes))
+
+
+def _weighted(cells, weights):
+    """Return cells times weights: what weighs nothing need not be a number.
+
+    In a gap the loss may not be defined for what it has been filled with.
+    """
+    return np.where(weights == 0, 0, weights * cells)
 
 
 def check_loss(loss, targets):

@@ -153,8 +153,6 @@ class Objective:
         the built-in one after the other, others on threads.
     corruption : Corruption, optional
         What inputs, but not targets, go through.
-    hidden : Hidden, optional
-        What it makes of cells that it hides.
     draws : Draws, optional
         F is a deterministic function: the same rows get the same noise each time, but
         in `minibatches`, where each step has its own.
@@ -171,7 +169,6 @@ class Objective:
     block_rows: int = 0
     map: Callable = map
     corruption: Any = None
-    hidden: Any = None
     draws: Draws = field(default_factory=lambda: Draws(0))
     code_penalties: Sequence = ()
     code_means: Any = None
@@ -378,20 +375,9 @@ class Objective:
         if not units.targets_are_inputs:
             targets = units.targets.apply(X, workspace.targets)
         if self.corruption:
-            inputs, scaled = workspace.inputs, read_only(scaled)
-            tiles = self.draws.tiles(INPUTS, len(X), start, step)
-            parts = [
-                self.corruption.corrupt(
-                    scaled[where],
-                    known if known is None else known[where],
-                    rng,
-                    inputs[where],
-                    self.hidden,
-                )
-                for where, rng in tiles
-            ]
-            if parts[0] is not None:
-                counts = np.concatenate(parts)
+            inputs = workspace.inputs
+            counts = self._corrupted(read_only(scaled), known, inputs, start, step)
+            if counts is not None:
                 cell_weights = counts if cell_weights is None else counts * cell_weights
         drawn = None
         if code.draws:
@@ -404,6 +390,15 @@ class Objective:
         own = targets is workspace.targets
         targets = workspace.read_only_targets if own else read_only(targets)
         return Block(inputs, targets, weights, cell_weights, workspace, drawn)
+
+    def _corrupted(self, scaled, known, out, start, step):
+        """Write corrupted rows into `out`; return what each cell counts, if not 1."""
+        counts = []
+        for where, rng in self.draws.tiles(INPUTS, len(scaled), start, step):
+            of_tile = None if known is None else known[where]
+            args = scaled[where], of_tile, rng, out[where]
+            counts.append(self.corruption.corrupt(*args))
+        return None if counts[0] is None else np.concatenate(counts)
 
     def _code_penalty(self, sums, of_batch):
         """Return means and share, as `block` takes them, and the penalty.

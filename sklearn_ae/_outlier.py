@@ -13,15 +13,20 @@ from ._base import BaseAutoencoder, of_array
 from ._calibration import Calibration, fence, share_outside
 from ._choices import LEAST_ASIDE, LEAST_TO_HOLD_OUT
 from ._compat import Interval, _check_feature_names_in, in_output_container
-from ._explanation import by_variable, reasons
+from ._equating import Equated
+from ._explanation import by_variable, reasons, variables_of
+from ._input import as_rows
 from ._options import parameter
 from ._parameters import Noise, one_of
-from ._rows import block_length
+from ._rows import Rows, block_length
 from ._scores import PARTS, CombinedScore, LossScore
 from ._threads import Sharing
 
 # Fewer rows set aside, or in `partial_fit`, say too little about what is normal.
 LEAST_TO_JUDGE = 50
+
+# How often hidden cells are replaced by what the network makes of the row.
+EXPECTING_ROUNDS = 5
 
 
 @dataclass(repr=False, eq=False)
@@ -38,9 +43,10 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
     training rows that were set aside (see `contamination`). Training rows may contain
     some outliers.
 
-    A gap (NaN) is taken to be what the network makes of it and adds nothing to a score,
-    which is compared with those of rows of which as much is known. Of more than 2,000
-    features distances are those along 256 principal directions, and what lies outside
+    A gap (NaN) is taken to be what the network makes of it and adds nothing to a score.
+    That of a row with gaps becomes what rows without have that rank among themselves as
+    it does among training rows of which as many cells are hidden. Of more than 2,000
+    features distances are those along 255 principal directions, and what lies outside
     these is one number more.
 
     ``noise=None, score_parts="loss", linear_path=False, early_stopping=False,
@@ -261,7 +267,7 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
         """
         rows = self._check_rows(X, for_loss=True)
         contributions, variables = self._contributions(rows)
-        names = [name for name, _ in variables]
+        names = [variable.name for variable in variables]
         return in_output_container(self, contributions, X, names)
 
     def explain(self, X: ArrayLike, n_variables: int = 3) -> list[list[dict]]:
@@ -280,10 +286,11 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
         reasons : list of list of dict
             For each row the features that lower its score most, first the worst: the
             name of the "variable", its "contribution" (of `score_contributions`), what
-            was "observed" and what the network would have "expected": numbers in the
-            units of X or, with :class:`MixedLoss`, the label of a category, or
-            "(unknown)" where all columns of one are 0. NaN and None stand for gaps.
-            ``pandas.DataFrame(reasons[0])`` is a table of one row.
+            was "observed" and what would have been "expected": numbers in the units of
+            X or, with :class:`MixedLoss`, the label of a category, or "(unknown)" where
+            all columns of one are 0. NaN and None stand for gaps. What is expected is
+            what the network makes of the rest of the row, without this and the reasons
+            before. ``pandas.DataFrame(reasons[0])`` is a table of one row.
 
         Raises
         ------
@@ -297,20 +304,32 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
             )
         rows = self._check_rows(X, for_loss=True)
         contributions, variables = self._contributions(rows)
+        order = np.argsort(contributions, axis=1, kind="stable")[:, :n_variables]
         known, observed = rows.known(), rows.array()
         if known is not None:
             observed = np.where(known, observed, np.nan)
-        expected = self._by_blocks(of_array(self._fitted.model.reconstruct), rows)
-        loss = self._fitted.model.loss
-        return reasons(
-            contributions, observed, expected, variables, loss.labelled, n_variables
-        )
+        hidden, expected = np.isnan(observed), []
+        for numbers in order.T:
+            for row, j in zip(hidden, numbers, strict=True):
+                row[variables[j].columns] = True
+            expected.append(self._expected(observed, hidden.copy()))
+        return reasons(contributions, observed, expected, variables, order)
+
+    def _expected(self, observed, hidden):
+        """Return rows with what the network makes of the rest in hidden cells."""
+        X = np.where(hidden, np.nan, observed)
+        X = as_rows(X, None, self._fitted).filled_by(self._fitted.filler).array()
+        for _ in range(EXPECTING_ROUNDS):
+            rows = Rows(X, dtype=self._fitted.dtype)
+            filled = self._by_blocks(of_array(self._fitted.model.reconstruct), rows)
+            X = np.where(hidden, filled, X)
+        return X
 
     def _contributions(self, rows):
-        """Return contributions, and the names and columns of what contributes."""
-        contributions = self._by_score("shares", rows)
-        groups, names = self._fitted.model.loss.groups, _check_feature_names_in(self)
-        return by_variable(contributions, groups, names)
+        """Return contributions, and the variables that contribute."""
+        loss = self._fitted.model.loss
+        variables = variables_of(_check_feature_names_in(self), loss)
+        return by_variable(self._by_score("shares", rows), variables), variables
 
     def p_values(self, X: ArrayLike) -> np.ndarray:
         """Return how probable so low a score is for a row like the training rows.
@@ -352,7 +371,8 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
 
     def _by_score(self, method, rows):
         # Distances are many products of few rows each, whatever the network takes.
-        sharing = Sharing.NOTHING if isinstance(self._score, CombinedScore) else None
+        by_loss = isinstance(self._score.score, LossScore)
+        sharing = None if by_loss else Sharing.NOTHING
         function = getattr(self._score, method)
         return self._by_blocks(partial(function, self._fitted), rows, sharing)
 
@@ -376,11 +396,11 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
     def _judge(self, rows, training, aside, rng):
         """Fit the distances of a score, and what tells outliers from inliers."""
         fitted, of_parts, calibration = self._fitted, self._part_weights(), None
-        score: CombinedScore | LossScore
         if of_parts is None:
-            score = LossScore.fit(fitted, training)
+            own = LossScore.fit(fitted, training)
         else:
-            score = CombinedScore.fit(of_parts, fitted, training, rng)
+            own = CombinedScore.fit(of_parts, fitted, training, rng)
+        score = Equated.fit(own, fitted, training)
         measure = partial(score.measure, fitted, fitted.views)
         length = block_length(fitted.model.row_bytes)
 
@@ -403,7 +423,8 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
     def _threshold(self, scores, weights, score, calibration):
         if self.contamination == "auto":
             # The root of a squared distance is a distance.
-            return fence(scores, weights, 0.5 if isinstance(score, LossScore) else 1.0)
+            by_loss = isinstance(score.score, LossScore)
+            return fence(scores, weights, 0.5 if by_loss else 1.0)
         if calibration is None or len(calibration.scores) < LEAST_TO_JUDGE:
             return share_outside(scores, weights, self.contamination)
         return calibration.threshold(self.contamination)

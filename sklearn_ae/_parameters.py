@@ -13,6 +13,7 @@ from ._activations import ACTIVATIONS
 from ._code import Code
 from ._code_penalties import CodePenalty, KLSparsity, L1Sparsity
 from ._compat import Interval, InvalidParameterError, RealNotInt, StrOptions
+from ._completion import HiddenCells
 from ._corruption import (
     Corruption,
     FunctionNoise,
@@ -23,6 +24,7 @@ from ._corruption import (
 from ._layers import Layer
 from ._lbfgs import LBFGS
 from ._losses import LOSSES, Huber, Loss
+from ._mixed_loss import MixedLoss
 from ._options import AT_LEAST_1, NOT_NEGATIVE, POSITIVE, Option, Parameters, parameter
 from ._stochastic import SGD, Adam
 from ._stopping import Solver
@@ -34,8 +36,14 @@ SOLVERS: dict[str, type[Solver]] = {"lbfgs": LBFGS, "adam": Adam, "sgd": SGD}
 
 # What a name or a number becomes where it is not enough.
 OPTIONS: dict = {
-    "loss": [Huber],
-    "noise": [GaussianNoise, MaskingNoise, SaltAndPepperNoise, FunctionNoise],
+    "loss": [Huber, MixedLoss],
+    "noise": [
+        GaussianNoise,
+        MaskingNoise,
+        SaltAndPepperNoise,
+        HiddenCells,
+        FunctionNoise,
+    ],
     "code_penalty": [KLSparsity, L1Sparsity],
     "solver": SOLVERS.values(),
 }
@@ -175,6 +183,8 @@ class AutoencoderParameters(Parameters):
         bases = tuple(rule for rule in allowed if isinstance(rule, type))
         kinds = (kind for kind in OPTIONS.get(parameter, []) if issubclass(kind, bases))
         objects = ", ".join(kind.__name__ for kind in kinds)
+        if isinstance(value, type) and issubclass(value, Option):
+            return f" It is a class: did you mean {value.__name__}()?"
         if not isinstance(value, str):
             return f" There are objects for this: {objects}." if objects else ""
         value = value.lower()

@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._distances import Ellipsoid, References
+from ._distances import MAX_AXES, Distance
 from ._linear import principal_axes
 from ._stored import Stored
 
-# With more features than this, distances are measured within so many directions.
-MAX_FEATURES, N_DIRECTIONS = 2000, 256
+# With more features than this, distances are measured within so many directions. With
+# one number for what lies outside, an ellipsoid has axes for all.
+MAX_FEATURES, N_DIRECTIONS = 2000, MAX_AXES - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,33 +42,27 @@ class Projection(Stored):
 
 
 @dataclass(frozen=True, eq=False)
-class Projected(Stored):
+class Projected(Distance):
     """A distance of coordinates, in terms of the features.
 
     Attributes
     ----------
-    distance : Ellipsoid or References
+    distance : Distance
         Of coordinates.
     projection : Projection
     """
 
-    distance: Ellipsoid | References
+    distance: Distance
     projection: Projection
 
-    @property
-    def of_residual(self):
-        return self.distance.of_residual
-
     def measure(self, Z):
-        """Return the squared distance of each row."""
         return self.distance.measure(self.projection.coordinates(Z))
 
     def shares(self, Z, known=None):
-        """Return what each feature adds to `measure`.
+        """Return what each feature adds to `measure`; gaps are taken as filled.
 
         What a coordinate adds is divided among features by the sizes of what they add
-        to the coordinate; what lies outside, by the squares. Cells that are not known
-        have been filled, and are taken as they are.
+        to the coordinate; what lies outside, by the squares.
         """
         directions = self.projection.directions
         shares = self.distance.shares(self.projection.coordinates(Z))

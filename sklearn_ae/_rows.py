@@ -90,6 +90,12 @@ class Rows:
         return self._X.shape[0] if self._indices is None else len(self._indices)
 
     @property
+    def _source(self):
+        """What other rows of the same array are made from."""
+        names = {"X": self._X, "sample_weight": self._sample_weight}
+        return names | {"indices": self._indices, "dtype": self.dtype}
+
+    @property
     def location(self):
         """Weighted mean of each column: where a cell is that is not known."""
         return self.mean(lambda X: X).astype(self.dtype)
@@ -111,7 +117,7 @@ class Rows:
 
     @property
     def nbytes(self):
-        """Memory of all these rows as they are stored, in bytes."""
+        """Memory of all these rows as an array, in bytes."""
         return len(self) * self.n_features * self._X.dtype.itemsize
 
     def take(self, positions):

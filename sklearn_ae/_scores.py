@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from ._distances import Ellipsoid, References, ResidualEllipsoid
+from ._distances import Distance, Ellipsoid, References, ResidualEllipsoid
+from ._equating import typical_rows
 from ._gaps import or_typical
 from ._projection import Projected, Projection
 from ._rows import block_length
 from ._statistics import quantile
 from ._stored import Stored
-from ._typical import Typical, rows_with_gaps, whole
 
 # What the distances weigh in score_parts="auto". On 22 tables (ADBench) "neighbors" is
 # best alone where training rows are clean and "location" where they are not; together
@@ -29,6 +29,9 @@ MAX_ROWS, MAX_ROWS_FOR_MEDIAN = 10_000, 256
 # Share of the rows' variance below which that of residuals counts as none; constant
 # rows have variance 1 for this.
 NEGLIGIBLE = 1e-8
+
+# The least median of a distance.
+LEAST_TYPICAL = 1e-9
 
 # Beyond this, in units of the scaled data, squares would overflow.
 FARTHEST = 1e100
@@ -56,8 +59,10 @@ class LossScore(Stored):
 
     def measure(self, fitted, views, rows):
         """Return the score of each of some `Rows`."""
-        scores = -fitted.model.losses(views, rows).mean(axis=1)
-        return or_typical(scores, rows.known(), self.typical)
+        model = fitted.model
+        scores = -model.losses(views, rows).mean(axis=1)
+        counts = model.cell_weights(rows) if rows.has_gaps else None
+        return or_typical(scores, counts, self.typical)
 
     def shares(self, fitted, views, rows):
         """Return what each feature adds to the score of each row."""
@@ -70,39 +75,41 @@ class Part(Stored):
 
     Attributes
     ----------
-    distance : Ellipsoid, References or Projected
+    distance : Distance
     weight : float
-    typical : Typical
+    typical : float
+        Its median.
+    of_residual : bool
+        Whether it is the distance of what a network leaves of rows.
     """
 
-    distance: Ellipsoid | References | Projected
+    distance: Distance
     weight: float
-    typical: Typical
+    typical: float
+    of_residual: bool
 
     def measure(self, Z, known=None):
         """Return the squared distance of each row, 1 for a typical one."""
-        relative = self.distance.measure(Z) / self.typical.whole
-        if known is None:
-            return relative
-        some = ~known.all(axis=1)
-        squared = shares_of(self.distance, Z[some], known[some]).sum(axis=1)
-        relative[some] = np.maximum(squared, 0) / self.typical.of(known[some])
-        return or_typical(relative, known, 1)
+        squared = self.distance.measure(Z)
+        if known is not None:
+            some = ~known.all(axis=1)
+            of_known = self._shares(Z[some], known[some]).sum(axis=1)
+            squared[some] = np.maximum(of_known, 0)
+        return squared / self.typical
 
     def shares(self, Z, known=None):
         """Return what each feature adds to the `weight` of log(1 + `measure`)."""
-        shares = shares_of(self.distance, Z, known)
+        shares = self._shares(Z, known)
         measure = shares.sum(axis=1)
-        relative = np.maximum(measure, 0) / self.typical.of(known)
+        relative = np.maximum(measure, 0) / self.typical
         size = self.weight * np.log1p(relative)
         measure[measure == 0] = 1
         return shares * (size / measure)[:, None]
 
-
-def shares_of(distance, Z, known=None):
-    """Return what each feature adds to a distance; what is not known adds nothing."""
-    shares = distance.shares(Z, known)
-    return shares if known is None else known * shares
+    def _shares(self, Z, known):
+        """Return what each feature adds to the distance: unknown cells nothing."""
+        shares = self.distance.shares(Z, known)
+        return shares if known is None else known * shares
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,20 +152,17 @@ class CombinedScore(Stored):
         center = np.average(scaled, axis=0, weights=sample_weight)
         spread = np.square(scaled - center).mean(axis=1)
         least = NEGLIGIBLE * (np.average(spread, weights=sample_weight) or 1.0)
-        few = rows_with_gaps(rows, fitted)
-        known, gappy = few.known(), _seen(model, fitted.views, few)
-        parts, typical_rows = [], whole(rows)
-        of_typical = None if sample_weight is None else sample_weight[typical_rows]
+        parts, whole = [], typical_rows(rows)
+        of_whole = None if sample_weight is None else sample_weight[whole]
         for name, weight in weights.items():
             kind: Any = KINDS[name]
             Z = seen[:, int(kind.of_residual)]
             distance = kind.fit(Z, sample_weight, least, rng)
-            median = quantile(distance.measure(Z[typical_rows]), 0.5, of_typical)
+            median = quantile(distance.measure(Z[whole]), 0.5, of_whole)
+            typical = float(max(median, LEAST_TYPICAL))
             if projection:
                 distance = Projected(distance, projection)
-            shares = shares_of(distance, gappy[int(kind.of_residual)], known)
-            measured = shares.sum(axis=1), known.mean(axis=1), few.weights()
-            parts.append(Part(distance, weight, Typical.fit(median, *measured)))
+            parts.append(Part(distance, weight, typical, kind.of_residual))
         return cls(tuple(parts))
 
     def measure(self, fitted, views, rows):
@@ -181,7 +185,7 @@ class CombinedScore(Stored):
     def _parts(self, fitted, views, rows):
         seen = _seen(fitted.model, views, rows)
         for part in self.parts:
-            yield part, seen[int(part.distance.of_residual)]
+            yield part, seen[int(part.of_residual)]
 
 
 def _finite_or_lowest(scores):

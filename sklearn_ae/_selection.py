@@ -10,6 +10,9 @@ from numpy.typing import ArrayLike
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_random_state
 
+from ._compat import in_container_like
+from ._input import FLOAT_DTYPES, with_nan
+
 
 def hidden_cells_score(
     estimator: Any,
@@ -40,8 +43,8 @@ def hidden_cells_score(
         pipeline of such.
 
     X : array-like of shape (n_samples, n_features)
-        Rows that it was not fitted to: finite numbers, at least two rows and better a
-        hundred.
+        Rows that it was not fitted to, at least two and better a hundred. Gaps (NaN)
+        are filled like hidden cells, and are not compared with anything.
 
     y : Ignored
         Not used, present for API consistency by convention.
@@ -101,33 +104,37 @@ default="variance_weighted"
             "multioutput must be 'variance_weighted' or 'uniform_average', got "
             f"{multioutput!r}."
         )
-    cells = check_array(X, dtype=[np.float64, np.float32], ensure_min_samples=2)
-    rng, n_rows = check_random_state(random_state), len(cells)
+    cells = check_array(
+        with_nan(X),
+        dtype=FLOAT_DTYPES,
+        ensure_min_samples=2,
+        ensure_all_finite="allow-nan",
+    )
+    known, rng, n_rows = ~np.isnan(cells), check_random_state(random_state), len(cells)
     # The same number in each fold, so that some of each feature's cells are seen.
     folds = np.argsort(rng.uniform(size=cells.shape), axis=0) % n_folds
     imputed = np.empty_like(cells)
     for fold in range(min(n_folds, n_rows)):
-        hidden = folds == fold
-        means = np.mean(cells, axis=0, where=~hidden)
-        filled = np.where(hidden, means, cells)
+        seen = known & (folds != fold)
+        counts = np.maximum(seen.sum(axis=0), 1)
+        means = np.sum(cells, axis=0, where=seen) / counts
+        filled = np.where(seen, cells, means)
         for _ in range(n_rounds):
-            codes = estimator.transform(_like(X, filled))
+            codes = estimator.transform(in_container_like(X, filled))
             reconstructed = np.asarray(estimator.inverse_transform(codes))
-            filled = np.where(hidden, reconstructed, cells)
+            filled = np.where(seen, cells, reconstructed)
+        hidden = known & ~seen
         imputed[hidden] = filled[hidden]
-    varies = np.ptp(cells, axis=0) > 0
-    if varies.any():
-        cells, imputed = cells[:, varies], imputed[:, varies]
-    return float(r2_score(cells, imputed, multioutput=multioutput))
-
-
-def _like(X, cells):
-    """Return cells in a data frame like X, if it is one."""
-    if hasattr(X, "iloc"):  # pandas
-        return type(X)(cells, index=X.index, columns=X.columns)
-    if hasattr(X, "columns"):  # polars
-        return type(X)(cells, schema=list(X.columns), orient="row")
-    return cells
+    scores, sizes = [], []
+    for column, guesses, here in zip(cells.T, imputed.T, known.T, strict=True):
+        actual = column[here]
+        if len(actual) and np.ptp(actual) > 0:
+            scores.append(r2_score(actual, guesses[here]))
+            sizes.append(len(actual) * actual.var())
+    if not scores:
+        return float(np.allclose(cells[known], imputed[known]))
+    weights = sizes if multioutput == "variance_weighted" else None
+    return float(np.average(scores, weights=weights))
 
 
 def one_standard_error(cv_results: Mapping[str, Any], metric: str = "score") -> int:

@@ -15,7 +15,7 @@ from ._base import BaseAutoencoder
 from ._gaps import or_typical
 from ._gaussian import Gaussian
 from ._likelihoods import LIKELIHOODS, likelihood_of
-from ._losses import Loss
+from ._losses import LOSSES, Loss
 from ._mixed_loss import MixedLoss
 from ._options import AT_LEAST_1, NOT_NEGATIVE, parameter
 from ._parameters import one_of
@@ -32,6 +32,9 @@ FIXED: dict[str, Any] = {
     "output_activation": "auto",
     "feature_weight": None,
 }
+
+# Losses that are a likelihood and have a name.
+NAMES = [name for name, loss in LOSSES.items() if loss in LIKELIHOODS]
 
 # Rows that `elbo_` and `active_units_` are taken from, at most: after a fit, and after
 # each call of `partial_fit`.
@@ -162,7 +165,7 @@ n_iter_ :
     _: KW_ONLY
     beta: float = parameter(1.0, NOT_NEGATIVE)
     n_draws: int = parameter(10, AT_LEAST_1)
-    loss: str | Loss = parameter("squared_error", one_of(*LIKELIHOODS), MixedLoss)
+    loss: str | Loss = parameter("squared_error", one_of(*NAMES), MixedLoss)
     scaling: str | None = parameter(
         "auto", one_of("auto", "global", "per_feature"), None
     )
@@ -215,8 +218,9 @@ n_iter_ :
         rows, as in `score`, has the error of K draws, and not of K times as many as
         there are rows: 0.3 nats for digits and 10 draws.)
 
-        Of a row with gaps it is the density of what is known, so rows with more gaps
-        have larger ones; of a row without any value, the mean bound of `elbo_`.
+        Of a row with gaps it is the density of what is known: scores of rows of which
+        other cells, or fewer, are known cannot be compared with it. Of a row without
+        any value it is the mean bound of `elbo_`.
 
         Parameters
         ----------

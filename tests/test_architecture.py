@@ -23,6 +23,7 @@ FLOORS = {
     "options": {"_options"},
     "one idea each": {
         "_plotting",
+        "_encoders",
         "_explanation",
         "_losses",
         "_penalties",
@@ -51,7 +52,7 @@ FLOORS = {
     "what is chosen, what is minimised, what is typical": {
         "_choices",
         "_objective",
-        "_typical",
+        "_equating",
     },
     "what scores": {"_scores"},
     "fitted": {"_fitted"},

@@ -5,7 +5,6 @@ from sklearn.datasets import load_breast_cancer
 
 from sklearn_ae import AutoencoderTransformer, HiddenCells
 from sklearn_ae._completion import Completion
-from sklearn_ae._corruption import Hidden
 from sklearn_ae._gaps import GappyRows
 from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import fit_scaling
@@ -103,8 +102,8 @@ def test_hidden_cells():
     completion = Completion.fit(rows, scaling, np.random.RandomState(0))
     scaled, out = scaling.apply(rows.array()), np.full(X.shape, np.nan)
     scaled.setflags(write=False)
-    args = np.random.default_rng(0), out, Hidden(completion.fill)
-    counts = HiddenCells(0.3).corrupt(scaled, known, *args)
+    noise = HiddenCells(0.3).filling(completion.fill, [])
+    counts = noise.corrupt(scaled, known, np.random.default_rng(0), out)
     changed = out != scaled
     assert changed[~known].all()
     assert_allclose(changed[known].mean(), 0.3, atol=0.01)
@@ -120,8 +119,12 @@ def test_hidden_cells():
 def test_categories_are_hidden_as_a_whole():
     X, group = np.random.RandomState(0).normal(size=(500, 6)), np.array([1, 3, 4])
     out = np.full(X.shape, np.nan)
-    hidden = Hidden(lambda X, known: np.where(known, X, 99), [group])
-    counts = HiddenCells(0.3).corrupt(X, None, np.random.default_rng(0), out, hidden)
+
+    def fill(X, known):
+        return np.where(known, X, 99)
+
+    noise = HiddenCells(0.3).filling(fill, [group])
+    counts = noise.corrupt(X, None, np.random.default_rng(0), out)
     of_group = (out == 99)[:, group]
     assert_array_equal(of_group, np.repeat(of_group[:, :1], 3, axis=1))
     assert_allclose(of_group[:, 0].mean(), 0.3, atol=0.05)
@@ -150,3 +153,30 @@ def test_only_hidden_cells_count():
     never = AutoencoderTransformer(noise=HiddenCells(0.0), **params).fit(X)
     assert_array_equal(plain.transform(X), never.transform(X))
     assert completion is not None and never._fitted.completion is None
+
+
+def test_gaps_are_filled_as_the_noise_has_it():
+    """Also where the noise changes between calls: training and prediction agree."""
+    X = load_breast_cancer().data
+    gappy = np.where(np.random.RandomState(0).uniform(size=X.shape) < 0.2, np.nan, X)
+    params = {"scaling": "per_feature", "random_state": 0, "max_iter": 3}
+    estimator = AutoencoderTransformer(5, noise=HiddenCells(), **params).fit(gappy)
+    completion = estimator._fitted.completion
+    estimator.set_params(noise=HiddenCells(0.4)).partial_fit(gappy)
+    assert estimator._fitted.completion is completion
+    estimator.set_params(noise=None).partial_fit(gappy)
+    assert estimator._fitted.completion is None
+    filled = np.where(np.isnan(gappy), estimator.mean_, gappy)
+    assert_allclose(estimator.transform(gappy), estimator.transform(filled))
+
+
+def test_sizes_are_chosen_by_what_prediction_sees():
+    X = load_breast_cancer().data
+    gappy = np.where(np.random.RandomState(0).uniform(size=X.shape) < 0.2, np.nan, X)
+    params = {"scaling": "per_feature", "random_state": 0, "max_iter": 3}
+    fit, aside = gappy[:400], gappy[400:]
+    ordered = AutoencoderTransformer(4, ordered=True, noise=HiddenCells(), **params)
+    ordered.fit(fit, X_val=aside)
+    path = ordered.latent_path_
+    scores = [ordered.truncated(k).score(aside) for k in path["n_components"]]
+    assert_allclose(scores, path["score"], atol=1e-6)

@@ -363,7 +363,7 @@ def test_outliers_are_found_among_gaps():
     for noise in ("auto", HiddenCells(0.2)):
         detector = AutoencoderOutlierDetector(noise=noise, random_state=0)
         detector.fit(GAPPY[train])
-        assert roc_auc_score(y[test], detector.score_samples(GAPPY[test])) > 0.94
+        assert roc_auc_score(y[test], detector.score_samples(GAPPY[test])) > 0.93
 
 
 def test_density_of_what_is_known():
@@ -445,8 +445,101 @@ def test_typical_rows_are_weighted():
     params = {"max_iter": 5, "random_state": 0}
     detector = AutoencoderOutlierDetector(**params).fit(X, sample_weight=weights)
     alone = AutoencoderOutlierDetector(**params).fit(near)
-    both = zip(detector._score.parts, alone._score.parts, strict=True)
-    for part, expected in both:
-        ratio = part.typical.with_gaps / part.typical.whole
-        of_near = expected.typical.with_gaps / expected.typical.whole
-        assert_allclose(ratio, of_near, rtol=0.5)
+    sizes, expected = detector._score.sizes, alone._score.sizes
+    assert sizes.shape == expected.shape
+    assert_allclose(sizes[:, 1:-1], expected[:, 1:-1], rtol=0.35)
+
+
+@pytest.mark.parametrize("parts", ["auto", "loss"])
+@pytest.mark.parametrize("in_training", [False, True])
+def test_gaps_alone_are_no_outliers(parts, in_training):
+    """As many fresh rows are flagged whatever share of them is known."""
+    rng = np.random.RandomState(0)
+    factors = rng.normal(size=(2, 30))
+    X = rng.normal(size=(4000, 2)) @ factors + 0.3 * rng.normal(size=(4000, 30))
+    train, fresh = X[:1500], X[1500:]
+    if in_training:
+        train = with_gaps(train, 0.2)
+    params = {"contamination": 0.05, "score_parts": parts, "max_iter": 20}
+    detector = AutoencoderOutlierDetector(random_state=0, **params).fit(train)
+    for share in (0.2, 0.5, 0.8):
+        flagged = np.mean(detector.predict(with_gaps(fresh, share)) == -1)
+        assert flagged < 0.12, share
+    # What is there is judged: outliers are still found.
+    gappy = with_gaps(fresh, 0.5, seed=1)
+    scores = detector.score_samples(gappy)
+    assert np.mean(detector.score_samples(5 * gappy) < scores) > 0.8
+    contributions = detector.score_contributions(gappy)
+    assert_allclose(contributions.sum(axis=1), scores)
+    assert_array_equal(contributions[np.isnan(gappy)], 0)
+
+
+@pytest.mark.parametrize("cls", CLASSES[:2])
+def test_what_fills_a_gap_need_not_suit_the_loss(cls):
+    """A regression may expect less than nothing, or more than one."""
+    rng = np.random.RandomState(0)
+    z = rng.normal(size=(300, 1))
+    counts = rng.poisson(np.exp(2 + 1.5 * z) * np.ones(3)).astype(float)
+    shares = (rng.uniform(size=(300, 3)) < 1 / (1 + np.exp(-3 * z))).astype(float)
+    params = {"noise": HiddenCells(), "max_iter": 10, "random_state": 0}
+    if cls is AutoencoderOutlierDetector:
+        params["score_parts"] = "loss"
+    for loss, X in (("poisson", counts), ("binary_cross_entropy", shares)):
+        gappy = with_gaps(X, 0.2)
+        estimator = cls(2, loss=loss, **params).fit(gappy)
+        assert np.isfinite(estimator.score_samples(gappy)).all()
+        assert np.isfinite(estimator.score(gappy))
+
+
+def test_equal_weights_are_none():
+    fits = [
+        make(AutoencoderOutlierDetector).fit(X, sample_weight=weights)
+        for X, weights in (
+            (GAPPY, None),
+            (GAPPY, np.full(len(GAPPY), 0.3)),
+            (np.vstack([GAPPY, CANCER[:5]]), np.r_[np.full(len(GAPPY), 2.0), [0] * 5]),
+        )
+    ]
+    for fit in fits[1:]:
+        assert_array_equal(fit.score_samples(GAPPY), fits[0].score_samples(GAPPY))
+
+
+def test_gaps_of_rows_that_do_not_count():
+    empty = np.full((1, 30), np.nan)
+    linear = AutoencoderTransformer(3, hidden_layer_sizes=(), random_state=0)
+    expected = clone(linear).fit(CANCER)
+    X = np.vstack([CANCER, GAPPY[:5]])
+    weights = np.r_[np.ones(len(CANCER)), np.zeros(5)]
+    for fit in (linear.fit(X, sample_weight=weights), linear.fit([*CANCER, *empty])):
+        assert fit.solver_ == "svd"
+        assert_allclose(fit.score(CANCER), expected.score(CANCER))
+
+
+def test_rows_of_which_nothing_counts():
+    weight = np.ones(30)
+    weight[:2] = 0
+    params = {"score_parts": "loss", "feature_weight": weight}
+    detector = make(AutoencoderOutlierDetector, **params).fit(GAPPY)
+    row = CANCER[:1].copy()
+    row[:, 2:] = np.nan
+    scores = detector.score_samples(GAPPY)
+    assert 0.1 < np.mean(scores < detector.score_samples(row)) < 0.9
+
+
+def test_masked_rows_in_a_list():
+    rows = [np.ma.masked_invalid(row) for row in GAPPY]
+    expected = make().fit(GAPPY)
+    assert_array_equal(make().fit(rows).transform(rows), expected.transform(GAPPY))
+    with pytest.raises(ValueError, match="Complex data not supported"):
+        make().fit(np.ma.masked_equal(CANCER * 1j, 0))
+
+
+@all_classes
+def test_a_column_without_values_when_training_goes_on(cls):
+    estimator = make(cls, warm_start=True).fit(GAPPY)
+    X = GAPPY.copy()
+    X[:, 4] = np.nan
+    with pytest.raises(ValueError, match="X must have a value in each column.*4"):
+        estimator.fit(X)
+    # Later batches may lack one.
+    assert np.isfinite(estimator.partial_fit(X).transform(X)).all()

@@ -1,7 +1,9 @@
 """What scikit-learn asks of its own imputers, and how well gaps are filled."""
 
+import builtins
 import pickle
 import re
+import sys
 
 import numpy as np
 import pandas as pd
@@ -39,11 +41,17 @@ def quick(**params):
     estimator = AutoencoderTransformer(
         hidden_layer_sizes=(8,),
         max_iter=3,
+        scaling="per_feature",
         noise=HiddenCells(),
         early_stopping=False,
         random_state=0,
     )
     return AutoencoderImputer(estimator, **params)
+
+
+def transformer(*args, **params):
+    quick = {"scaling": "per_feature", "max_iter": 5, "random_state": 0}
+    return AutoencoderTransformer(*args, **quick | params)
 
 
 def error(filled, X, gaps):
@@ -82,8 +90,8 @@ def test_known_cells_stay():
     "estimator",
     [
         None,
-        AutoencoderTransformer(4, noise=MaskingNoise(0.3), max_iter=5, random_state=0),
-        AutoencoderTransformer(ordered=True, max_iter=5, random_state=0),
+        transformer(4, noise=MaskingNoise(0.3)),
+        transformer(ordered=True),
         AutoencoderOutlierDetector(max_iter=5, random_state=0),
         VariationalAutoencoder(4, max_iter=5, random_state=0),
     ],
@@ -200,7 +208,7 @@ def test_at_home_in_pipelines():
         ({"estimator": SimpleImputer()}, GAPPY, "'estimator' parameter"),
         ({"missing_values": -1}, GAPPY, "NaN"),
         ({}, np.where(GAPS, np.inf, CANCER), "infinity"),
-        ({}, GAPPY[:1], "minimum of 2|at least 2|none in|Found array"),
+        ({}, GAPPY[:1], "At least 2 rows"),
     ],
 )
 def test_errors_leave_a_fitted_imputer_alone(params, X, message):
@@ -272,3 +280,32 @@ def test_no_other_gaps_beside_a_number(X):
     assert_array_equal(quick().fit_transform(X), quick().fit_transform(plain))
     with pytest.raises(ValueError, match="missing_values=-1 that stands for a gap"):
         quick(missing_values=-1).fit(X)
+
+
+def test_one_scale_for_columns_of_different_units():
+    with pytest.warns(UserWarning, match="scaling='per_feature' of the estimator"):
+        AutoencoderImputer(transformer(noise=HiddenCells(), scaling="global")).fit(
+            GAPPY
+        )
+
+
+def test_words_are_named():
+    frame = pd.DataFrame({"size": [1.0, 2, 3], "kind": ["a", "b", "a"]})
+    with pytest.raises(ValueError, match=r"words in columns 'kind'.*mixed_tables"):
+        quick().fit(frame)
+
+
+@pytest.mark.parametrize("absent", [["pandas"], ["polars"], ["pandas", "polars"]])
+def test_needs_no_library_of_frames(absent, monkeypatch):
+    for library in absent:
+        monkeypatch.setitem(sys.modules, library, None)
+        monkeypatch.delitem(sys.modules, library)
+    real = builtins.__import__
+
+    def guarded(name, *args, **kwargs):
+        if name.partition(".")[0] in absent:
+            raise ImportError(name)
+        return real(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", guarded)
+    assert np.isfinite(quick().fit_transform(GAPPY)).all()

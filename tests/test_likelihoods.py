@@ -8,11 +8,11 @@ from scipy.optimize import approx_fprime
 
 from sklearn_ae._likelihoods import (
     LEAST_VARIANCE,
-    LIKELIHOODS,
     Bernoulli,
     Normal,
     PoissonCounts,
 )
+from sklearn_ae._variational import NAMES
 
 RNG = np.random.RandomState(0)
 RAW = RNG.normal(size=(6, 4))
@@ -72,6 +72,6 @@ def test_draws_have_the_mean_of_the_density(likelihood, target, density):
 
 
 def test_names():
-    assert [*LIKELIHOODS] == ["squared_error", "binary_cross_entropy", "poisson"]
+    assert NAMES == ["squared_error", "binary_cross_entropy", "poisson"]
     # A rate that overflows is still one that can be drawn from.
     assert np.isfinite(PoissonCounts().draw(np.full((1, 1), 1e3), RNG)).all()

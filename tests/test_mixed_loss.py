@@ -7,11 +7,13 @@ import pandas as pd
 import pytest
 from finite_differences import relative_error
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from scipy.special import softmax
 from scipy.stats import norm, poisson
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer, make_column_transformer
 from sklearn.exceptions import NotFittedError
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.metrics import log_loss, mean_poisson_deviance
 from sklearn.model_selection import GridSearchCV
@@ -307,7 +309,9 @@ def test_a_search_reaches_the_loss():
     [
         (MixedLoss({"kind": ["colour"]}), "got 'colour', but X has kind_a, kind_b"),
         (MixedLoss([[0, 26]]), r"must be numbers from 0 to 25.*got 26"),
-        (MixedLoss([[0, 1], [1, 2]]), "Each column must be in one of"),
+        (MixedLoss([[0, 1], [1, 2]]), r"Each column must be .* \[1\] are in several"),
+        (MixedLoss(["kind"]), "must be a sequence of columns, got 'kind'"),
+        (MixedLoss, "'loss' parameter.*did you mean MixedLoss\\(\\)"),
         (MixedLoss([[23, 24]]), "category 'category0' .* zeros with a single one"),
         (MixedLoss(counts=["size"]), "counts of MixedLoss must not be negative"),
         (MixedLoss(categories=3), "'categories' parameter"),
@@ -332,6 +336,20 @@ def test_later_rows_are_checked():
         estimator.score(TABLE.assign(visits=-1))
     with pytest.raises(ValueError, match="X has none"):
         make(loss=MixedLoss({"kind": ["kind_a"]})).fit(TABLE.to_numpy())
+    bad = TABLE.assign(visits=-1)
+    expected = estimator.transform(TABLE)
+    for fit in (
+        estimator.partial_fit,
+        estimator.set_params(warm_start=True).fit,
+        lambda X: estimator.fit(TABLE, X_val=X),
+    ):
+        with pytest.raises(ValueError, match="counts of MixedLoss must not be neg"):
+            fit(bad)
+    assert_array_equal(estimator.transform(TABLE), expected)
+    with pytest.raises(ValueError, match="X_val and sample_weight_val must be like X"):
+        estimator.fit(TABLE, X_val=bad)
+    with pytest.raises(ValueError, match=r"There are objects for this.*MixedLoss"):
+        AutoencoderTransformer(loss="mixed").fit(TABLE)
 
 
 # As a density
@@ -390,3 +408,104 @@ def test_density_of_mixed_tables():
     variance = vae.noise_variance_
     vae.partial_fit(TABLE[:50])
     assert_allclose(vae.noise_variance_, variance, rtol=0.5)
+
+
+# Gaps and names
+
+
+def test_missing_words_are_gaps():
+    frame = FRAME[["kind", "size", "city"]].copy()
+    frame.loc[::7, "kind"] = None
+    frame.loc[::9, "size"] = np.nan
+    for sparse in (False, True):
+        table = make_column_transformer(
+            (OneHotEncoder(sparse_output=sparse), ["kind", "city"]),
+            remainder="passthrough",
+            verbose_feature_names_out=False,
+            sparse_threshold=1.0,
+        )
+        if not sparse:
+            table = table.set_output(transform="pandas")
+        encoded = table.fit_transform(frame)
+        loss = MixedLoss.from_encoder(table)
+        cells = loss.gaps(encoded)
+        assert type(cells) in (type(encoded), csr_array)
+        dense = cells.toarray() if sparse else cells.to_numpy()
+        before = encoded.toarray() if sparse else encoded.to_numpy()
+        assert_array_equal(np.isnan(dense[:, :4]).all(axis=1), np.arange(400) % 7 == 0)
+        assert not np.isnan(dense[:, 4:-1]).any()
+        rest = np.arange(400) % 7 != 0
+        assert_array_equal(dense[rest], before[rest])
+        assert not np.isnan(before[:, :4]).any()
+        detector = AutoencoderOutlierDetector(loss=loss, max_iter=5, random_state=0)
+        (reasons,) = detector.fit(cells).explain(cells[:1], n_variables=9)
+        assert {r["variable"]: r["observed"] for r in reasons}["kind"] is None
+    # Where nothing is missing nothing changes; by number, too.
+    assert_array_equal(LOSS.gaps(TABLE), TABLE)
+    by_hand = MixedLoss([[0, 1]], labels={"category0": ["a", float("nan")]})
+    given = np.array([[1, 0, 5], [0, 1, 6]])
+    assert_array_equal(by_hand.gaps(given), [[1, 0, 5], [np.nan, np.nan, 6]])
+
+
+def test_counts_by_name_become_numbers():
+    assert LOSS.counts == [25]
+    array = make().fit(TABLE.to_numpy())
+    assert_allclose(array.score(TABLE.to_numpy()), make().fit(TABLE).score(TABLE))
+    with pytest.raises(ValueError, match="counts of MixedLoss must be columns of X"):
+        MixedLoss.from_encoder(ENCODER, counts=["visit"])
+
+
+def test_infrequent_words_that_are_missing():
+    X = np.r_[np.repeat([1.0, 2.0, 3.0], 39), [np.nan] * 2, 7.0][:, None]
+    encoder = OneHotEncoder(min_frequency=5).fit(X)
+    loss = MixedLoss.from_encoder(encoder)
+    assert loss.categories == {"x0": [0, 1, 2, 3]}
+    assert loss.labels == {"x0": [1.0, 2.0, 3.0, "infrequent"]}
+
+
+def test_nested_encoders():
+    def inner(*names):
+        columns = [(name, OneHotEncoder(), ["kind"]) for name in names]
+        return ColumnTransformer(columns)
+
+    outer = [("o", inner("a", "b"), ["kind"]), ("p", inner("a"), ["kind"])]
+    loss = MixedLoss.from_encoder(ColumnTransformer(outer).fit(FRAME))
+    assert loss.categories == {
+        "o__a__kind": [0, 1, 2],
+        "o__b__kind": [3, 4, 5],
+        "p__a__kind": [6, 7, 8],
+    }
+    texts = make_column_transformer((CountVectorizer(), 4), (OneHotEncoder(), ["kind"]))
+    assert [*MixedLoss.from_encoder(texts.fit(FRAME)).categories] == ["kind"]
+
+
+def test_a_number_and_a_category_of_one_name():
+    """Encoders of arrays name what they get, not what they return."""
+    X = FRAME[["size", "kind"]].to_numpy()
+    table = make_column_transformer(
+        ("passthrough", [0]), (OneHotEncoder(sparse_output=False), [1])
+    ).fit(X)
+    rows = table.transform(X).astype(float)
+    loss = MixedLoss.from_encoder(table)
+    assert [*loss.categories] == ["x1"]
+    loss.categories = {"x0": loss.categories["x1"]}
+    loss.labels = {"x0": loss.labels["x1"]}
+    detector = AutoencoderOutlierDetector(loss=loss, max_iter=5, random_state=0)
+    detector.fit(rows).set_output(transform="polars")
+    rows[0, 0] = 50
+    (reasons,) = detector.explain(rows[:1], 2)
+    assert reasons[0]["variable"] == "x0" and reasons[0]["observed"] == 50
+    assert reasons[1]["variable"] == "x0 (category)"
+    assert reasons[1]["observed"] == X[0, 1]
+    assert detector.score_contributions(rows).columns == ["x0", "x0 (category)"]
+
+
+def test_expected_is_what_the_rest_of_the_row_says():
+    """Not what the network makes of an extreme, which it copies."""
+    detector = make(AutoencoderOutlierDetector, max_iter=60).fit(TABLE)
+    row = TABLE[FRAME["kind"] == "b"][:1].assign(visits=900)
+    first, *_ = detector.explain(row)[0]
+    assert first["variable"] == "visits" and first["observed"] == 900
+    assert 3 < first["expected"] < 25
+    # More reasons do not change the first ones.
+    assert detector.explain(row, 5)[0][:3] == detector.explain(row, 3)[0]

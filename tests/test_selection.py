@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from sklearn.base import clone
 from sklearn.datasets import load_iris, load_wine
 from sklearn.decomposition import PCA
@@ -285,3 +286,16 @@ def test_hidden_cells_need_two_rows():
     with pytest.raises(ValueError, match="minimum of 2"):
         hidden_cells_score(Recorder(), X[:1])
     assert hidden_cells_score(Recorder(), X[:2]) < 0
+
+
+def test_gaps_are_filled_and_not_scored():
+    rng = np.random.RandomState(0)
+    X = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 10))
+    X += 0.1 * rng.normal(size=X.shape)
+    gappy = np.where(rng.uniform(size=X.shape) < 0.1, np.nan, X)
+    autoencoder = AutoencoderTransformer(3, hidden_layer_sizes=(), random_state=0)
+    autoencoder.fit(gappy)
+    expected = hidden_cells_score(autoencoder, X)
+    assert_allclose(hidden_cells_score(autoencoder, gappy), expected, atol=0.06)
+    gappy[:, 0] = np.nan
+    assert_allclose(hidden_cells_score(autoencoder, gappy), expected, atol=0.15)
