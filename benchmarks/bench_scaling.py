@@ -12,6 +12,9 @@
   beside IsolationForest, in turns; alone and beside the same process.
 - wide: `memory` of a fit of both estimators with their defaults to 300 rows of 20,000
   features, the data not counted.
+- sparse: peak of the memory of its own of a process that makes a CSR array of 20,000 x
+  20,000, of density 0.001, and fits an estimator to it, transforms and scores it (five
+  minutes each).
 - search: a `GridSearchCV` without refit, with one and two processes that have started.
 - gradient: one full-batch gradient of 784-128-64-32-10-... in L-BFGS, as GFLOP/s and as
   a share of what a large float32 matrix product reaches with as many threads.
@@ -52,6 +55,7 @@ from _common import (
     time_call,
     write_json,
 )
+from scipy.sparse import random_array
 from sklearn import config_context
 from sklearn.decomposition import PCA
 from sklearn.ensemble import IsolationForest
@@ -77,6 +81,7 @@ class Sizes:
     pass_rows: int = 100_000
     scored_rows: int = 20_000
     wide_shape: tuple[int, int] = (300, 20_000)
+    n_sparse: int = 20_000
     search_rows: int = 20_000
     search_epochs: int = 200
     gradient_rows: int = 9000
@@ -91,6 +96,7 @@ class Sizes:
             pass_rows=2000,
             scored_rows=500,
             wide_shape=(30, 2000),
+            n_sparse=500,
             search_rows=200,
             search_epochs=2,
             gradient_rows=300,
@@ -349,6 +355,30 @@ def measure_wide(sizes):
     return growth
 
 
+def sparse_peak(cls, n):
+    """Return the peak of what a process has, in MiB. Called in a fresh one."""
+    warnings.simplefilter("ignore", ConvergenceWarning)
+    X = random_array((n, n), density=0.001, format="csr", rng=0)
+    memory = PeakMemory()
+    memory.start()
+    estimator = cls(max_iter=1, random_state=0).fit(X)
+    estimator.transform(X)
+    estimator.score_samples(X)
+    return (memory.before + memory.growth()) / 2**20
+
+
+def measure_sparse(sizes):
+    """Return the peak memory, in MiB, of a process with sparse rows."""
+    peaks = {}
+    for cls in (AutoencoderTransformer, AutoencoderOutlierDetector):
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            future = pool.submit(sparse_peak, cls, sizes.n_sparse)
+            peaks[cls.__name__] = future.result()
+    n = sizes.n_sparse
+    print_table(f"Peak memory with {n} x {n} sparse cells", ["", "MiB"], peaks.items())
+    return peaks
+
+
 def grid_search(X, n_epochs, n_jobs):
     GridSearchCV(
         AutoencoderTransformer(max_iter=n_epochs, random_state=0),
@@ -477,6 +507,7 @@ SECTIONS = {
     "passes": measure_passes,
     "scoring": measure_scoring,
     "wide": measure_wide,
+    "sparse": measure_sparse,
     "search": measure_search,
     "gradient": measure_gradient,
     "latency": measure_latency,

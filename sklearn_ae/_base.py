@@ -435,7 +435,9 @@ class BaseAutoencoder(
 
     def _judge_pass(self, rows, rng):
         """Do so after `partial_fit`."""
-        self._judge(rows, rows, None, rng)
+        # What is found here is asked for by rows without any value.
+        if self.n_iter_ <= 1 or rows.has_gaps:
+            self._judge(rows, rows, None, rng)
 
     def _sharing(self, n_rows):
         """Return what threads share out while so many rows go through the network."""

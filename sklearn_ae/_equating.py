@@ -37,31 +37,51 @@ class Equated(Stored):
     scaling, and linking", section 2.5). Beyond the ranks that are known, scores keep
     their ratio.
 
+    What that takes is found when the first row with gaps is scored: a detector that
+    never sees one has no need of it.
+
     Attributes
     ----------
     score : CombinedScore or LossScore
         At most 0; its size is minus the score.
-    levels : ndarray of shape (n_levels,)
-        Shares of known cells, in ascending order; the last is that of whole rows.
-    sizes : ndarray of shape (n_levels, len(RANKS))
-        Of scores, with these ranks among rows of which so much is known.
+    X : ndarray of shape (n_rows, n_features)
+        Some training rows, with NaN in gaps.
+    weights : ndarray of shape (n_rows,) or None
     """
 
     score: Any
-    levels: np.ndarray
-    sizes: np.ndarray
+    X: np.ndarray
+    weights: Any
 
     @classmethod
-    def fit(cls, score, fitted, rows):
-        """Look at some training rows as they are, and with cells hidden."""
+    def fit(cls, score, rows):
+        """Keep some of the training rows."""
         most = max(1, MAX_CELLS // (rows.n_features * len(LEVELS)))
         rows = rows.spread(min(len(rows), MAX_ROWS, most))
-        hidden, whole = rows_with_gaps(rows, fitted), typical_rows(rows)
-        measure = partial(score.measure, fitted, fitted.views)
+        X, known = rows.array(), rows.known()
+        return cls(
+            score, X if known is None else np.where(known, X, np.nan), rows.weights()
+        )
+
+    def _found(self, fitted):
+        """Return shares of known cells, and which sizes have the `RANKS` there.
+
+        Shares in ascending order, of which the last is that of whole rows; and an array
+        of shape (n_shares, n_ranks).
+        """
+        if "found" not in vars(self):
+            vars(self)["found"] = self._find(fitted)
+        return vars(self)["found"]
+
+    def _find(self, fitted):
+        options = {"location": fitted.location, "filler": fitted.filler}
+        rows = GappyRows(self.X, self.weights, **options)
+        X, weights = with_more_gaps(self.X, self.weights)
+        hidden, whole = GappyRows(X, weights, **options), whole_rows(rows)
+        measure = partial(self.score.measure, fitted, fitted.views)
         length = block_length(fitted.model.row_bytes)
-        sizes = -rows.apply(measure, length)
-        of_whole, known = _ranked(sizes, rows.weights(), whole), rows.known()
-        most_known = 1.0 if known is None else float(known[whole].mean())
+        sizes, most_known = -rows.apply(measure, length), rows.known()[whole].mean()
+        of_whole = _ranked(sizes, self.weights, whole)
         sizes, shares = -hidden.apply(measure, length), hidden.known().mean(axis=1)
         levels, found = [], []
         for level in LEVELS:
@@ -69,14 +89,14 @@ class Equated(Stored):
             # Few features can only be known in few shares.
             if near.any() and level < most_known:
                 levels.append(level)
-                found.append(_ranked(sizes, hidden.weights(), near))
+                found.append(_ranked(sizes, weights, near))
         sizes = np.maximum(np.vstack([*found, of_whole]), LEAST)
-        return cls(score, np.array([*levels, most_known]), sizes)
+        return np.array([*levels, most_known]), sizes
 
     def measure(self, fitted, views, rows):
         """Return the score of each of some `Rows`."""
         scores, known = self.score.measure(fitted, views, rows), rows.known()
-        return scores if known is None else -self._equated(-scores, known)
+        return scores if known is None else -self._equated(-scores, known, fitted)
 
     def shares(self, fitted, views, rows):
         """Return what each feature adds to the score of each row."""
@@ -84,16 +104,17 @@ class Equated(Stored):
         if known is None:
             return shares
         sizes = -shares.sum(axis=1)
-        ratio = self._equated(sizes, known) / np.where(sizes == 0, 1, sizes)
+        ratio = self._equated(sizes, known, fitted) / np.where(sizes == 0, 1, sizes)
         return shares * ratio[:, None]
 
-    def _equated(self, sizes, known):
+    def _equated(self, sizes, known, fitted):
         """Return sizes of scores of rows of which such cells are known, as if all were.
 
         Of a row without any it is the median.
         """
-        share, whole = known.mean(axis=1), self.sizes[-1]
-        own = [np.interp(share, self.levels, of_rank) for of_rank in self.sizes.T]
+        levels, ranked = self._found(fitted)
+        share, whole = known.mean(axis=1), ranked[-1]
+        own = [np.interp(share, levels, of_rank) for of_rank in ranked.T]
         equated = sizes * (whole[0] / own[0])
         for i in range(len(RANKS) - 1):
             width = np.maximum(own[i + 1] - own[i], LEAST)
@@ -112,23 +133,18 @@ def _ranked(sizes, weights, chosen):
     return quantile(sizes[chosen], RANKS, weights)
 
 
-def rows_with_gaps(rows, fitted):
-    """Return rows several times, with further cells that are not known.
+def with_more_gaps(X, weights):
+    """Return rows and weights several times, with further cells that are not known.
 
-    Which do not depend on what the estimator draws, nor does that on them.
+    Which do not depend on what the estimator draws.
     """
-    X, known, weights = rows.array(), rows.known(), rows.weights()
     shares = np.repeat(LEVELS, len(X))[:, None]
     hidden = np.random.RandomState(0).uniform(size=(len(shares), X.shape[1])) >= shares
-    if known is not None:
-        hidden |= ~np.tile(known, (len(LEVELS), 1))
-    if weights is not None:
-        weights = np.tile(weights, len(LEVELS))
-    X = np.where(hidden, np.nan, np.tile(X, (len(LEVELS), 1)))
-    return GappyRows(X, weights, None, None, fitted.location, fitted.filler)
+    weights = None if weights is None else np.tile(weights, len(LEVELS))
+    return np.where(hidden, np.nan, np.tile(X, (len(LEVELS), 1))), weights
 
 
-def typical_rows(rows):
+def whole_rows(rows):
     """Return which rows have no gaps, or all if there are too few."""
     if not rows.has_gaps:
         return slice(None)

@@ -135,8 +135,6 @@ def fit_once(params, rows, rng, before=None):
     """
     with threads(choose_for_decomposition(rows.n_features)):
         start, *_ = _prepare(params, rows, None, rng, inf, before)
-    if not start.model.cell_weight_sum(rows):
-        raise ValueError("feature_weight must not be 0 for all cells that X has.")
     with threads(_choose_sharing(start, rows)) as map_pieces:
         fitted = _train_once(start, rows, rng, map_pieces)
     if start.choices.used_code.nested:
@@ -164,6 +162,9 @@ def _prepare(params, rows, aside, rng, n_rows, before=None, divided=None):
         training, aside = divided
     elif choices.validation_fraction:
         training, aside = rows.hold_out(choices.validation_fraction, rng)
+    for few in (training, aside):
+        if few is not None and not fitted.model.cell_weight_sum(few):
+            raise ValueError("feature_weight must not be 0 for all cells that X has.")
     completion = None
     if choices.noise:
         args = fitted.scaling, training, rng, fitted.completion

@@ -54,7 +54,7 @@ def check_weights(X, sample_weight, dtype):
     return weights.astype(dtype)
 
 
-def check_rows(estimator, X, sample_weight=None, like=None):
+def check_rows(estimator, X, sample_weight=None, like=None, least=1):
     """Return as `Rows` what is to be trained on, or what a fit is to be applied to.
 
     Parameters
@@ -65,19 +65,22 @@ def check_rows(estimator, X, sample_weight=None, like=None):
     like : Fitted or Rows, optional
         The fit that they belong to or, if there is none, its rows, whose features they
         must have. Without it they are the first, and decide what the features are.
+    least : int, default=1
+        Rows that X must have.
     """
-    options = {"reset": like is None, "ensure_all_finite": "allow-nan"}
+    options = {"reset": like is None, "ensure_min_samples": least}
+    options["ensure_all_finite"] = "allow-nan"
     X = as_numbers(estimator, X, options | ACCEPTED)
     dtype = X.dtype if like is None else like.dtype
     return as_rows(X, check_weights(X, sample_weight, dtype), like)
 
 
 def check_training_rows(estimator, X, sample_weight=None, like=None, least=1):
-    """Return what `check_rows` does without rows that have no value.
+    """Return what `check_rows` does, but for rows that have no value.
 
-    Raises ValueError if there are fewer than `least`.
+    Raises ValueError if fewer than `least` are left.
     """
-    rows = check_rows(estimator, X, sample_weight, like).with_values()
+    rows = check_rows(estimator, X, sample_weight, like, least).with_values()
     if len(rows) < least:
         n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
         raise ValueError(

@@ -400,7 +400,7 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
             own = LossScore.fit(fitted, training)
         else:
             own = CombinedScore.fit(of_parts, fitted, training, rng)
-        score = Equated.fit(own, fitted, training)
+        score = Equated.fit(own, training)
         measure = partial(score.measure, fitted, fitted.views)
         length = block_length(fitted.model.row_bytes)
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ._distances import Distance, Ellipsoid, References, ResidualEllipsoid
-from ._equating import typical_rows
+from ._equating import whole_rows
 from ._gaps import or_typical
 from ._projection import Projected, Projection
 from ._rows import block_length
@@ -152,7 +152,7 @@ class CombinedScore(Stored):
         center = np.average(scaled, axis=0, weights=sample_weight)
         spread = np.square(scaled - center).mean(axis=1)
         least = NEGLIGIBLE * (np.average(spread, weights=sample_weight) or 1.0)
-        parts, whole = [], typical_rows(rows)
+        parts, whole = [], whole_rows(rows)
         of_whole = None if sample_weight is None else sample_weight[whole]
         for name, weight in weights.items():
             kind: Any = KINDS[name]

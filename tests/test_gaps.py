@@ -1,5 +1,7 @@
 """Cells that are not known: they count nowhere, and may be filled."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -445,7 +447,8 @@ def test_typical_rows_are_weighted():
     params = {"max_iter": 5, "random_state": 0}
     detector = AutoencoderOutlierDetector(**params).fit(X, sample_weight=weights)
     alone = AutoencoderOutlierDetector(**params).fit(near)
-    sizes, expected = detector._score.sizes, alone._score.sizes
+    _, sizes = detector._score._found(detector._fitted)
+    _, expected = alone._score._found(alone._fitted)
     assert sizes.shape == expected.shape
     assert_allclose(sizes[:, 1:-1], expected[:, 1:-1], rtol=0.35)
 
@@ -543,3 +546,15 @@ def test_a_column_without_values_when_training_goes_on(cls):
         estimator.fit(X)
     # Later batches may lack one.
     assert np.isfinite(estimator.partial_fit(X).transform(X)).all()
+
+
+def test_what_equating_takes_is_found_when_it_is_needed():
+    detector = make(AutoencoderOutlierDetector).fit(CANCER)
+    detector.score_samples(CANCER)
+    assert "found" not in vars(detector._score)
+    again = pickle.loads(pickle.dumps(detector))
+    expected = detector.score_samples(GAPPY)
+    assert "found" in vars(detector._score)
+    assert_array_equal(again.score_samples(GAPPY), expected)
+    after = pickle.loads(pickle.dumps(detector))
+    assert_array_equal(after.score_samples(GAPPY), expected)

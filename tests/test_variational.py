@@ -278,7 +278,10 @@ def test_outliers():
         ({"output_activation": "tanh"}, "output_activation must be 'auto' in a"),
         ({"feature_weight": [1, 2, 3, 4]}, "feature_weight must be None in a"),
         ({"feature_weight": np.ones(4)}, "feature_weight must be None in a"),
-        ({"loss": "huber"}, "must be a str among .*huber' instead.$"),
+        (
+            {"loss": "huber"},
+            r"must be a str among .*huber' instead.*objects for this: MixedLoss\.$",
+        ),
         ({"beta": -1}, "The 'beta' parameter"),
         ({"n_draws": 0}, "The 'n_draws' parameter"),
     ],
