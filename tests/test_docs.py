@@ -100,7 +100,7 @@ def test_which_autoencoder_runs_as_it_stands(capsys):
 def test_the_recipe_for_mixed_tables_runs_as_it_stands(capsys):
     guide = (DOCS / "mixed_tables.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
-    assert len(blocks) == 2
+    assert len(blocks) == 3
     namespace = {}
     for block in blocks:
         exec(compile(block, "mixed_tables.md", "exec"), namespace)
@@ -108,4 +108,5 @@ def test_the_recipe_for_mixed_tables_runs_as_it_stands(capsys):
     first = namespace["reasons"][0][0]
     assert first["variable"] == "rooms" and first["observed"] == 9
     assert first["expected"] < 7.5
+    assert set(namespace["words"][:, 0]) == {"flat", "house"}
     assert namespace["search"].best_score_ > 0.95
