@@ -208,7 +208,7 @@ def test_at_home_in_pipelines():
         ({"estimator": SimpleImputer()}, GAPPY, "'estimator' parameter"),
         ({"missing_values": -1}, GAPPY, "NaN"),
         ({}, np.where(GAPS, np.inf, CANCER), "infinity"),
-        ({}, GAPPY[:1], "At least 2 rows"),
+        ({}, GAPPY[:1], "minimum of 2 is required"),
     ],
 )
 def test_errors_leave_a_fitted_imputer_alone(params, X, message):
