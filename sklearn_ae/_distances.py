@@ -40,7 +40,7 @@ class Distance(Stored):
 
     def measure(self, Z):
         """Return the squared distance of each row."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} must define 'measure'.")
 
     def shares(self, Z, known=None):
         """Return what each feature adds to `measure`.
@@ -48,7 +48,7 @@ class Distance(Stored):
         `known` says which cells are known, if not all; the others have been filled, and
         what they add is disregarded. A distance may go by the known ones alone.
         """
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} must define 'shares'.")
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,7 +114,7 @@ class Loss(Option):
         ----------
         scaling : object with methods `apply` and `invert`
             As in :meth:`Corruption.bind`.
-        rows : object with a method `mean`
+        rows : object with an attribute `n_features` and a method `mean`
             What is fitted: ``rows.mean(function)`` is the weighted mean of
             ``function(X)`` over known cells, for each column, where the function is
             given some rows and returns an array of their shape.

@@ -61,8 +61,8 @@ class Model:
         same = np.array_equal(ours.location, theirs.location)
         if not (same and np.array_equal(ours.scale, theirs.scale)):
             raise ValueError(
-                "Training cannot go on with other targets: loss must stay one with the "
-                "same shift_invariant, and have a degree if it had one."
+                "Training cannot go on with other targets: loss must stay one that "
+                "scales them alike (shift_invariant, degree, scaling_of_targets)."
             )
 
     @property

@@ -123,12 +123,14 @@ class Objective:
     r"""Mean reconstruction loss plus penalties, with its gradient.
 
     .. math::
-        F(\theta) = \frac{1}{d \sum_i s_i} \sum_i s_i \left(\sum_j
-            \ell\left(t_{ij}, r_{ij}(\theta)\right) + c(h_i)\right) + P(w)
+        F(\theta) = \frac{1}{\sum_{ij} s_{ij}} \sum_i \left(\sum_j
+            s_{ij} \ell\left(t_{ij}, r_{ij}(\theta)\right) + s_i c(h_i)\right) + P(w)
             + \sum_k Q_k(\bar q_k)
 
-    over rows i with weights s and d features j, where t is the scaled target, r the raw
-    output, c what the code h costs, if anything, w the weights among the parameters
+    over rows i with weights :math:`s_i` and features j, where a cell's weight
+    :math:`s_{ij}` is that of its row times that of its feature, and 0 if it is not
+    known; t is the scaled target, r the raw output, c what the code h costs, if
+    anything, w the weights among the parameters
     :math:`\theta`, and :math:`\bar q_k` the mean statistic of the codes that the k-th
     penalty on them is a function of. A likelihood has parameters of its own in
     :math:`\theta`, such as a variance.
