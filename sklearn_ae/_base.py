@@ -435,9 +435,11 @@ class BaseAutoencoder(
 
     def _judge_pass(self, rows, rng):
         """Do so after `partial_fit`."""
-        # What is found here is asked for by rows without any value.
         if self.n_iter_ <= 1 or rows.has_gaps:
             self._judge(rows, rows, None, rng)
+        else:
+            # Only rows without any value ask for it, so this is near enough.
+            self._score = LossScore(-self.loss_)
 
     def _sharing(self, n_rows):
         """Return what threads share out while so many rows go through the network."""

@@ -271,7 +271,7 @@ class References(Distance):
 
         In the precision of the factors; but the distances are exact.
         """
-        batches = gen_batches(len(Z), ROWS_COMPARED)
+        batches = gen_batches(max(1, len(Z)), ROWS_COMPARED)
         parts = (self._search_for_few(Z[few], factors) for few in batches)
         return [np.concatenate(part) for part in zip(*parts, strict=True)]
 

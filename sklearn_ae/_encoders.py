@@ -103,5 +103,5 @@ def _categories(encoder, names):
 
 
 def _key(value):
-    """Return what is equal for equal values, be they NaN."""
-    return value if value == value else None
+    """Return what is the same for equal values, be they NaN."""
+    return value if value == value else np.nan

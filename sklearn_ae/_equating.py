@@ -8,7 +8,7 @@ import numpy as np
 
 from ._gaps import GappyRows, or_typical
 from ._rows import block_length
-from ._statistics import quantile
+from ._statistics import ROUNDING, quantile
 from ._stored import Stored
 
 # Shares of known cells at which training rows are looked at.
@@ -17,7 +17,7 @@ LEVELS = tuple(np.arange(1, 10) / 10)
 # Which ranks are compared; between them it is interpolated.
 RANKS = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 
-# The least size of a score that others are divided by.
+# The least size of a score that others are divided by, as a share of the largest.
 LEAST = 1e-9
 
 # Rows that are looked at, each with all of these shares, and cells in all.
@@ -31,11 +31,10 @@ LEAST_WHOLE = 20
 class Equated(Stored):
     """A score that compares a row with rows of which as much is known.
 
-    The score of a row with gaps becomes that of the training rows without which have
-    the same rank among themselves as it has among training rows of which as many cells
-    have been hidden: equipercentile equating (Kolen & Brennan 2014, "Test equating,
-    scaling, and linking", section 2.5). Beyond the ranks that are known, scores keep
-    their ratio.
+    The score of a row with gaps becomes that of rows without which have the same rank
+    among themselves as it has among these rows with as many cells hidden:
+    equipercentile equating (Kolen & Brennan 2014, "Test equating, scaling, and
+    linking", section 2.5). Beyond the ranks that are known, scores keep their ratio.
 
     What that takes is found when the first row with gaps is scored: a detector that
     never sees one has no need of it.
@@ -45,7 +44,7 @@ class Equated(Stored):
     score : CombinedScore or LossScore
         At most 0; its size is minus the score.
     X : ndarray of shape (n_rows, n_features)
-        Some training rows, with NaN in gaps.
+        What is compared with: normal rows, with NaN in gaps.
     weights : ndarray of shape (n_rows,) or None
     """
 
@@ -55,7 +54,7 @@ class Equated(Stored):
 
     @classmethod
     def fit(cls, score, rows):
-        """Keep some of the training rows."""
+        """Keep some normal rows, if possible such as were not trained on."""
         most = max(1, MAX_CELLS // (rows.n_features * len(LEVELS)))
         rows = rows.spread(min(len(rows), MAX_ROWS, most))
         X, known = rows.array(), rows.known()
@@ -69,9 +68,9 @@ class Equated(Stored):
         Shares in ascending order, of which the last is that of whole rows; and an array
         of shape (n_shares, n_ranks).
         """
-        if "found" not in vars(self):
-            vars(self)["found"] = self._find(fitted)
-        return vars(self)["found"]
+        if vars(self).get("found", (None,))[0] is not fitted:
+            vars(self)["found"] = fitted, *self._find(fitted)
+        return vars(self)["found"][1:]
 
     def _find(self, fitted):
         options = {"location": fitted.location, "filler": fitted.filler}
@@ -85,13 +84,13 @@ class Equated(Stored):
         sizes, shares = -hidden.apply(measure, length), hidden.known().mean(axis=1)
         levels, found = [], []
         for level in LEVELS:
-            near = np.abs(shares - level) <= LEVELS[0] / 2
+            near = np.abs(shares - level) <= LEVELS[0] / 2 + ROUNDING
             # Few features can only be known in few shares.
             if near.any() and level < most_known:
                 levels.append(level)
                 found.append(_ranked(sizes, weights, near))
-        sizes = np.maximum(np.vstack([*found, of_whole]), LEAST)
-        return np.array([*levels, most_known]), sizes
+        sizes = np.vstack([*found, of_whole])
+        return np.array([*levels, most_known]), np.maximum(sizes, _least(sizes))
 
     def measure(self, fitted, views, rows):
         """Return the score of each of some `Rows`."""
@@ -104,8 +103,10 @@ class Equated(Stored):
         if known is None:
             return shares
         sizes = -shares.sum(axis=1)
-        ratio = self._equated(sizes, known, fitted) / np.where(sizes == 0, 1, sizes)
-        return shares * ratio[:, None]
+        # What is infinitely odd stays so.
+        some = (sizes > 0) & np.isfinite(sizes)
+        ratio = np.where(some, self._equated(sizes, known, fitted), 1)
+        return shares * (ratio / np.where(some, sizes, 1))[:, None]
 
     def _equated(self, sizes, known, fitted):
         """Return sizes of scores of rows of which such cells are known, as if all were.
@@ -117,7 +118,7 @@ class Equated(Stored):
         own = [np.interp(share, levels, of_rank) for of_rank in ranked.T]
         equated = sizes * (whole[0] / own[0])
         for i in range(len(RANKS) - 1):
-            width = np.maximum(own[i + 1] - own[i], LEAST)
+            width = np.maximum(own[i + 1] - own[i], _least(ranked))
             slope = (whole[i + 1] - whole[i]) / width
             between = whole[i] + (sizes - own[i]) * slope
             equated = np.where(sizes >= own[i], between, equated)
@@ -125,6 +126,10 @@ class Equated(Stored):
         equated = np.where(sizes >= own[-1], beyond, equated)
         equated = np.where(known.all(axis=1), sizes, equated)
         return or_typical(equated, known, whole[RANKS.index(0.5)])
+
+
+def _least(sizes):
+    return max(LEAST * sizes.max(), np.finfo(np.float64).tiny)
 
 
 def _ranked(sizes, weights, chosen):

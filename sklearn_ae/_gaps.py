@@ -81,9 +81,16 @@ class GappyRows(FilledRows):
             ),
             block_length(8 * self.n_features),
         ).T
-        rows = self if some.all() else self.take(np.flatnonzero(some))
-        # The gaps may have been in others.
-        return Rows(**rows._source) if whole[some].all() else rows
+        if some.all() and not whole.all():
+            return self
+        rows = self.take(np.flatnonzero(some))
+        source, weights = rows._source, rows.weights()
+        if weights is not None and (weights == weights[:1]).all():
+            source["sample_weight"] = None
+        if whole[some].all():
+            # The gaps were in others.
+            return Rows(**source)
+        return GappyRows(**source, location=self.location, filler=self.filler)
 
     def known(self):
         if self._known is None:

@@ -205,8 +205,9 @@ class AutoencoderImputer(TransformerMixin, Parameters):
     def _warn_of_units(self, cells):
         """Say so if one scale for all columns leaves nothing of some."""
         estimator: Any = self.estimator_
-        spreads = np.nanstd(cells[:, self._has_values], axis=0)
-        spreads = spreads[spreads > 0]
+        cells = cells[:, self._has_values]
+        varies = np.nanmax(cells, axis=0) > np.nanmin(cells, axis=0)
+        spreads = np.nanstd(cells[:, varies], axis=0)
         if estimator.scaling in ("global", None) and len(spreads):
             ratio = spreads.max() / spreads.min()
             if ratio > MOST_SPREAD:

@@ -1,8 +1,6 @@
 """What comes in: checked, and made into arrays and rows."""
 
-import sys
 from contextlib import contextmanager
-from typing import Any
 
 import numpy as np
 from sklearn.utils import check_array
@@ -12,29 +10,12 @@ from ._compat import _check_sample_weight
 from ._gaps import GappyRows
 from ._losses import Loss, as_loss
 from ._rows import Rows, read_only
-from ._storage import stored_values
+from ._storage import stored_values, with_nan
 
 FLOAT_DTYPES = [np.float64, np.float32]
 
 # What X may be, for scikit-learn's check.
 ACCEPTED: dict = {"dtype": FLOAT_DTYPES, "accept_sparse": "csr"}
-
-
-def with_nan(X: Any) -> Any:
-    """Return X with NaN where it is masked, or objects have no value."""
-    if isinstance(X, list | tuple) and any(np.ma.is_masked(row) for row in X):
-        X = np.ma.stack(X)
-    if isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "biufO":
-        dtype = np.result_type(X.dtype, np.float32)
-        return np.ma.filled(X.astype(dtype), np.nan) if np.ma.is_masked(X) else X.data
-    if hasattr(X, "notna") and any(kind.kind == "O" for kind in np.ravel(X.dtypes)):
-        return X.astype(object).where(X.notna(), np.nan)
-    # There is no pandas.NA without pandas.
-    pandas = sys.modules.get("pandas")
-    if pandas and isinstance(X, list | tuple | np.ndarray):
-        cells = np.asarray(X)
-        return np.where(pandas.isna(cells), np.nan, X) if cells.dtype == "O" else cells
-    return X
 
 
 def check_weights(X, sample_weight, dtype):
@@ -111,6 +92,8 @@ def as_numbers(estimator, X, options):
         if "could not convert string" not in str(error):
             raise
         cells = np.asarray(X, dtype=object)
+        if cells.ndim != 2:
+            raise
         columns = getattr(X, "columns", range(cells.shape[1]))
         words = [
             repr(column)

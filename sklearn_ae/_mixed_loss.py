@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array, issparse
+from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
 
 from ._compat import in_container_like
@@ -13,6 +14,7 @@ from ._encoders import one_hot_columns
 from ._losses import CrossEntropy, Loss, Poisson, SquaredError
 from ._options import parameter
 from ._scaling import mean_and_variance
+from ._storage import with_nan
 from ._stored import Stored
 
 
@@ -150,7 +152,9 @@ class MixedLoss(Loss):
             Of the same shape.
         """
         sparse, names = issparse(X), getattr(X, "columns", None)
-        cells: Any = csr_array(X, dtype=float) if sparse else np.array(X, dtype=float)
+        options: dict = {"ensure_all_finite": "allow-nan", "accept_sparse": "csr"}
+        cells = check_array(with_nan(X), dtype=np.float64, copy=True, **options)
+        cells = csr_array(cells) if sparse else cells
         groups = self._groups(cells.shape[1], None if names is None else [*names])
         where = []
         for name, labels in (self.labels or {}).items():

@@ -45,7 +45,8 @@ class AutoencoderOutlierDetector(OutlierMixin, BaseAutoencoder):
 
     A gap (NaN) is taken to be what the network makes of it and adds nothing to a score.
     That of a row with gaps becomes what rows without have that rank among themselves as
-    it does among training rows of which as many cells are hidden. Of more than 2,000
+    it does among the same rows with as many cells hidden: rows set aside, if there are
+    50, or training rows. Of more than 2,000
     features distances are those along 255 principal directions, and what lies outside
     these is one number more.
 
@@ -400,7 +401,9 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
             own = LossScore.fit(fitted, training)
         else:
             own = CombinedScore.fit(of_parts, fitted, training, rng)
-        score = Equated.fit(own, training)
+        # Rows that were trained on say too little of others.
+        fresh = aside is not None and len(aside) >= LEAST_TO_JUDGE
+        score = Equated.fit(own, aside if fresh else training)
         measure = partial(score.measure, fitted, fitted.views)
         length = block_length(fitted.model.row_bytes)
 

@@ -11,7 +11,8 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_array, check_random_state
 
 from ._compat import in_container_like
-from ._input import FLOAT_DTYPES, with_nan
+from ._input import FLOAT_DTYPES
+from ._storage import with_nan
 
 
 def hidden_cells_score(
@@ -111,6 +112,8 @@ default="variance_weighted"
         ensure_all_finite="allow-nan",
     )
     known, rng, n_rows = ~np.isnan(cells), check_random_state(random_state), len(cells)
+    if not known.any():
+        raise ValueError("X must have a value other than NaN.")
     # The same number in each fold, so that some of each feature's cells are seen.
     folds = np.argsort(rng.uniform(size=cells.shape), axis=0) % n_folds
     imputed = np.empty_like(cells)

@@ -1,7 +1,27 @@
 """Cells as they are stored, dense or sparse: some rows at a time become an array."""
 
+import sys
+from typing import Any
+
 import numpy as np
 from scipy.sparse import csr_array
+
+
+def with_nan(X: Any) -> Any:
+    """Return X with NaN where it is masked, or objects have no value."""
+    if isinstance(X, list | tuple) and any(np.ma.is_masked(row) for row in X):
+        X = np.ma.stack(X)
+    if isinstance(X, np.ma.MaskedArray) and X.dtype.kind in "biufO":
+        dtype = np.result_type(X.dtype, np.float32)
+        return np.ma.filled(X.astype(dtype), np.nan) if np.ma.is_masked(X) else X.data
+    if hasattr(X, "notna") and any(kind.kind == "O" for kind in np.ravel(X.dtypes)):
+        return X.astype(object).where(X.notna(), np.nan)
+    # There is no pandas.NA without pandas.
+    pandas = sys.modules.get("pandas")
+    if pandas and isinstance(X, list | tuple | np.ndarray):
+        cells = np.asarray(X)
+        return np.where(pandas.isna(cells), np.nan, X) if cells.dtype == "O" else cells
+    return X
 
 
 def stored_values(X):

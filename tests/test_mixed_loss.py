@@ -509,3 +509,20 @@ def test_expected_is_what_the_rest_of_the_row_says():
     assert 3 < first["expected"] < 25
     # More reasons do not change the first ones.
     assert detector.explain(row, 5)[0][:3] == detector.explain(row, 3)[0]
+
+
+def test_gaps_of_numbers_stay_those():
+    frame = TABLE.astype({"visits": "Int64"})
+    frame.loc[::3, "visits"] = pd.NA
+    expected = np.where(frame.isna(), np.nan, TABLE)
+    assert_array_equal(LOSS.gaps(frame), expected)
+    masked = np.ma.masked_array(TABLE.to_numpy(), frame.isna())
+    assert_array_equal(LOSS.gaps(masked), expected)
+
+
+def test_two_kinds_of_missing_words():
+    words = ["a"] * 80 + ["b"] * 80 + [None] * 38 + [np.nan] * 2
+    encoder = OneHotEncoder(min_frequency=10).fit(np.array(words, object)[:, None])
+    loss = MixedLoss.from_encoder(encoder)
+    assert loss.categories == {"x0": [0, 1, 2, 3]}
+    assert loss.labels == {"x0": ["a", "b", None, "infrequent"]}

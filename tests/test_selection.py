@@ -299,3 +299,5 @@ def test_gaps_are_filled_and_not_scored():
     assert_allclose(hidden_cells_score(autoencoder, gappy), expected, atol=0.06)
     gappy[:, 0] = np.nan
     assert_allclose(hidden_cells_score(autoencoder, gappy), expected, atol=0.15)
+    with pytest.raises(ValueError, match="X must have a value other than NaN"):
+        hidden_cells_score(autoencoder, np.full((5, 10), np.nan))
