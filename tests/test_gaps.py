@@ -560,6 +560,7 @@ def test_what_equating_takes_is_found_when_it_is_needed():
     assert_array_equal(after.score_samples(GAPPY), expected)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_wide_rows_of_which_few_have_gaps():
     rng = np.random.RandomState(0)
     X = rng.normal(size=(120, 3)) @ rng.normal(size=(3, 2100))
