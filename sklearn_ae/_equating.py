@@ -34,7 +34,8 @@ class Equated(Stored):
     The score of a row with gaps becomes that of rows without which have the same rank
     among themselves as it has among these rows with as many cells hidden:
     equipercentile equating (Kolen & Brennan 2014, "Test equating, scaling, and
-    linking", section 2.5). Beyond the ranks that are known, scores keep their ratio.
+    linking", section 2.5). Beyond the highest rank that is known, scores keep their
+    differences.
 
     What that takes is found when the first row with gaps is scored: a detector that
     never sees one has no need of it.
@@ -55,8 +56,7 @@ class Equated(Stored):
     @classmethod
     def fit(cls, score, rows):
         """Keep some normal rows, if possible such as were not trained on."""
-        most = max(1, MAX_CELLS // (rows.n_features * len(LEVELS)))
-        rows = rows.spread(min(len(rows), MAX_ROWS, most))
+        rows = rows.spread(min(len(rows), _most_rows(rows.n_features)))
         X, known = rows.array(), rows.known()
         return cls(
             score, X if known is None else np.where(known, X, np.nan), rows.weights()
@@ -122,7 +122,7 @@ class Equated(Stored):
             slope = (whole[i + 1] - whole[i]) / width
             between = whole[i] + (sizes - own[i]) * slope
             equated = np.where(sizes >= own[i], between, equated)
-        beyond = sizes * (whole[-1] / own[-1])
+        beyond = sizes + (whole[-1] - own[-1])
         equated = np.where(sizes >= own[-1], beyond, equated)
         equated = np.where(known.all(axis=1), sizes, equated)
         return or_typical(equated, known, whole[RANKS.index(0.5)])
@@ -143,10 +143,16 @@ def with_more_gaps(X, weights):
 
     Which do not depend on what the estimator draws.
     """
-    shares = np.repeat(LEVELS, len(X))[:, None]
+    # Of few rows each several times.
+    n_times = len(LEVELS) * (_most_rows(X.shape[1]) // len(X))
+    shares = np.repeat(np.resize(LEVELS, n_times), len(X))[:, None]
     hidden = np.random.RandomState(0).uniform(size=(len(shares), X.shape[1])) >= shares
-    weights = None if weights is None else np.tile(weights, len(LEVELS))
-    return np.where(hidden, np.nan, np.tile(X, (len(LEVELS), 1))), weights
+    weights = None if weights is None else np.tile(weights, n_times)
+    return np.where(hidden, np.nan, np.tile(X, (n_times, 1))), weights
+
+
+def _most_rows(n_features):
+    return max(1, min(MAX_ROWS, MAX_CELLS // (n_features * len(LEVELS))))
 
 
 def whole_rows(rows):
