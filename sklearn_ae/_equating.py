@@ -21,7 +21,7 @@ RANKS = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.98)
 LEAST = 1e-9
 
 # Rows that are looked at, each with all of these shares, and cells in all.
-MAX_ROWS, MAX_CELLS = 256, 2**19
+MAX_ROWS, MAX_CELLS = 256, 2**21
 
 # With fewer rows without gaps, those whose gaps have been filled count as whole.
 LEAST_WHOLE = 20
