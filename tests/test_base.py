@@ -1033,7 +1033,7 @@ def test_training_goes_on_only_with_targets_in_the_same_units():
 
     estimator = make(loss=Centred()).partial_fit(IRIS)
     estimator.set_params(loss=AsTheyAre())
-    with pytest.raises(ValueError, match="loss must stay one with the same shift_inv"):
+    with pytest.raises(ValueError, match="loss must stay one that scales them alike"):
         estimator.partial_fit(IRIS)
     estimator.set_params(loss=Centred()).partial_fit(IRIS)
 
