@@ -47,11 +47,11 @@ def read(X, indices, dtype, buffer=None):
     """
     if not isinstance(X, np.ndarray):
         few = X if indices is None else X[indices]
-        cells = in_dtype(few.data, dtype)
+        if few.dtype != dtype:
+            cells = in_dtype(few.data, dtype)
+            few = csr_array((cells, few.indices, few.indptr), few.shape)
         # Duplicates are added up here.
-        return csr_array((cells, few.indices, few.indptr), few.shape).toarray(
-            out=buffer
-        )
+        return few.toarray(out=buffer)
     if indices is None:
         return in_dtype(X, dtype)
     if buffer is None:
