@@ -231,6 +231,13 @@ def write_rows(path, n_rows, block=100_000):
     X.flush()
 
 
+def in_fresh_process(function, *args):
+    """Return what a function does in a process that shares no memory with this one."""
+    # A forked one would.
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        return pool.submit(function, *args).result()
+
+
 def measure_memory(sizes):
     """Return the MiB that each method needs besides data and output."""
     growth = {}
@@ -239,9 +246,7 @@ def measure_memory(sizes):
         write_rows(path, sizes.max_rows)
         data = path.stat().st_size / 2**20
         for method in ("fit", "transform", "inverse_transform", "score_samples"):
-            # A forked process would share this one's memory.
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-                growth[method] = pool.submit(memory_growth, method, path).result()
+            growth[method] = in_fresh_process(memory_growth, method, path)
     title = f"Peak memory beyond {data:.0f} MiB of data on disk, and beyond the output"
     print_table(title, ["method", "MiB"], growth.items())
     return {"rows": sizes.max_rows, "data_mib": data, "growth_mib": growth}
@@ -345,11 +350,10 @@ def wide_growth(cls, shape):
 
 def measure_wide(sizes):
     """Return the MiB of fits to many features."""
-    growth = {}
-    for cls in (AutoencoderTransformer, AutoencoderOutlierDetector):
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            future = pool.submit(wide_growth, cls, sizes.wide_shape)
-            growth[cls.__name__] = future.result()
+    growth = {
+        cls.__name__: in_fresh_process(wide_growth, cls, sizes.wide_shape)
+        for cls in (AutoencoderTransformer, AutoencoderOutlierDetector)
+    }
     title = "Peak memory of a fit to {} rows of {} features".format(*sizes.wide_shape)
     print_table(title, ["", "MiB"], growth.items())
     return growth
@@ -369,11 +373,10 @@ def sparse_peak(cls, n):
 
 def measure_sparse(sizes):
     """Return the peak memory, in MiB, of a process with sparse rows."""
-    peaks = {}
-    for cls in (AutoencoderTransformer, AutoencoderOutlierDetector):
-        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-            future = pool.submit(sparse_peak, cls, sizes.n_sparse)
-            peaks[cls.__name__] = future.result()
+    peaks = {
+        cls.__name__: in_fresh_process(sparse_peak, cls, sizes.n_sparse)
+        for cls in (AutoencoderTransformer, AutoencoderOutlierDetector)
+    }
     n = sizes.n_sparse
     print_table(f"Peak memory with {n} x {n} sparse cells", ["", "MiB"], peaks.items())
     return peaks

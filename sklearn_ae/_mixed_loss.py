@@ -173,7 +173,8 @@ class MixedLoss(Loss):
         groups = self._groups(n_features, names)
         counts = _columns(self.counts, n_features, names, "counts")
         taken = [*counts, *(column for group in groups.values() for column in group)]
-        twice = sorted({int(column) for column in taken if taken.count(column) > 1})
+        columns, n_times = np.unique(np.array(taken, dtype=int), return_counts=True)
+        twice = columns[n_times > 1].tolist()
         if twice:
             raise ValueError(
                 "Each column must be in one of the categories or counts of MixedLoss, "

@@ -128,6 +128,11 @@ default="variance_weighted"
             filled = np.where(seen, cells, reconstructed)
         hidden = known & ~seen
         imputed[hidden] = filled[hidden]
+    return _r2(cells, imputed, known, multioutput)
+
+
+def _r2(cells, imputed, known, multioutput):
+    """Return R2 of known cells, as one or as a mean over features that vary."""
     scores, sizes = [], []
     for column, guesses, here in zip(cells.T, imputed.T, known.T, strict=True):
         actual = column[here]

@@ -628,7 +628,7 @@ def test_typical_losses_keep_up_with_training():
 
 def test_one_dimensional_words():
     for X in (["a", "b"], "abc", np.array(["a", "b"])):
-        with pytest.raises(ValueError):  # noqa: PT011  # scikit-learn's, of any kind
+        with pytest.raises(ValueError, match="convert string to float|2D array"):
             make().fit(X)
 
 
