@@ -15,7 +15,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from ._compat import _fit_context, in_output_container
+from ._compat import _check_feature_names_in, _fit_context, in_output_container
 from ._fitted import Fitted
 from ._fitting import fit, fit_once
 from ._input import (
@@ -26,6 +26,7 @@ from ._input import (
     check_validation_rows,
     check_values,
 )
+from ._lazy import LazyForCollections
 from ._parameters import AutoencoderParameters
 from ._rows import streaming_length
 from ._scores import LossScore
@@ -86,7 +87,10 @@ def of_array(function):
 
 
 class BaseAutoencoder(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, AutoencoderParameters
+    LazyForCollections,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    AutoencoderParameters,
 ):
     """An autoencoder as a scikit-learn estimator.
 
@@ -172,11 +176,14 @@ class BaseAutoencoder(
             if solution.outcome is Outcome.INTERRUPTED:
                 _insist_on_interrupt()
             if not solution.outcome.converged:
-                self._warn(solution.outcome, solution.n_iter, stacklevel=4)
+                ending = solution.outcome, solution.n_iter, solution.reason
+                self._warn(*ending, stacklevel=4)
             self._store(fitted)
             # partial_fit starts anew from here.
             self._rng = None
             with threads(Sharing.NOTHING):
+                if solution.outcome is Outcome.LOST:
+                    rows = rows.at_hand()
                 self._judge(self._filled(rows), training, aside, rng)
         return self
 
@@ -405,6 +412,10 @@ class BaseAutoencoder(
         return self._fitted.theta.size
 
     @property
+    def _feature_names(self):
+        return _check_feature_names_in(self)
+
+    @property
     def _n_features_out(self):
         return self.n_components_
 
@@ -478,6 +489,7 @@ class BaseAutoencoder(
             )
         return self._rng
 
-    def _warn(self, outcome, n_iter, stacklevel):
-        message = outcome.value.format(max_iter=self.max_iter, n_iter=n_iter)
+    def _warn(self, outcome, n_iter, reason="", *, stacklevel):
+        values = {"max_iter": self.max_iter, "n_iter": n_iter, "reason": reason}
+        message = outcome.value.format(**values)
         warnings.warn(message, ConvergenceWarning, stacklevel=stacklevel)

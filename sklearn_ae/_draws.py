@@ -48,6 +48,10 @@ class Draws:
         by_number = n_rows > self.tile
         return 1 + int(self.stream(STEPS).integers(2**31)) if by_number else None
 
+    def seed_of_pass(self):
+        """Return what is drawn by in a pass of minibatches that others take."""
+        return int(self.stream(STEPS).integers(2**31))
+
     def tiles(self, kind, n_rows, start=0, step=0):
         """Yield (slice, generator) for each tile of `n_rows` rows from `start` on.
 

@@ -22,7 +22,7 @@ from ._options import tried
 from ._penalties import ElasticNet
 from ._rows import read_only
 from ._scaling import fit_scaling
-from ._stopping import Outcome, Problem, Solution, Stopping
+from ._stopping import ENDINGS, Outcome, Problem, RowsLost, Solution, Stopping
 from ._threads import LARGE_BLOCK, Sharing, choose_for_decomposition, threads
 
 # What hidden_layer_sizes="auto" tries beside AUTO_SIZES, until one is better.
@@ -75,6 +75,8 @@ def fit(params, rows, aside, rng, before=None):
     fitted, solution, *divided = found
     # From here on gaps are what they are in prediction.
     training, aside = (few and few.filled_by(fitted.filler) for few in divided)
+    if solution.outcome is Outcome.LOST:
+        training, aside = (few and few.at_hand() for few in (training, aside))
     if fitted.choices.used_code.nested:
         wanted = params.n_components if before is None else before.path.n_components
         with threads(choose_for_decomposition(rows.n_features)):
@@ -89,7 +91,7 @@ def _try_other_layers(found, params, rows, aside, rng):
     """
     for sizes in OTHER_SIZES:
         fitted, solution, *divided = found
-        if solution.outcome is Outcome.INTERRUPTED:
+        if solution.outcome.cut_short:
             break
         if params.verbose:
             print(f"Now hidden_layer_sizes={sizes}")
@@ -97,15 +99,18 @@ def _try_other_layers(found, params, rows, aside, rng):
         other.hidden_layer_sizes = sizes
         try:
             rival = _fit_one(other, rows, aside, rng, divided=divided)
-        except KeyboardInterrupt:
+        except ENDINGS as error:
             # Before it had anything to show.
-            return fitted, replace(solution, outcome=Outcome.INTERRUPTED), *divided
+            lost = isinstance(error, RowsLost)
+            outcome = Outcome.LOST if lost else Outcome.INTERRUPTED
+            ended = replace(solution, outcome=outcome, reason=str(error))
+            return fitted, ended, *divided
         if rival[1].best < solution.best - params.tol * abs(solution.best):
             return rival
         if rival[1].best == solution.best:
             # Neither has left PCA.
             break
-        if rival[1].outcome is Outcome.INTERRUPTED:
+        if rival[1].outcome.cut_short:
             found = fitted, rival[1], *divided
     return found
 
@@ -218,7 +223,7 @@ def _train(fitted, training, aside, rng, map_pieces):
     problem = Problem(
         partial(objective.value, rows=rows),
         partial(objective.value_and_gradient, rows=rows),
-        partial(objective.minibatches, rows, choices.batch_size, shuffler),
+        partial(rows.train, objective, batch_size=choices.batch_size, rng=shuffler),
     )
     if choices.solver == "svd":
         theta, n_components = fitted.theta.copy(), choices.n_components
@@ -226,18 +231,20 @@ def _train(fitted, training, aside, rng, map_pieces):
         write_linear_solution(fitted.model.network, theta, axes, choices.alpha)
         solution = Solution(theta, Outcome.CONVERGED, 1, [], [])
     else:
-        stopping = _stopping(fitted, objective, validation)
+        stopping = _stopping(fitted, objective, validation, len(training))
         solution = choices.solver.minimize(problem, fitted.theta, stopping)
-    return _with_results(fitted, solution, problem.value(solution.theta)), solution
+    seen = rows.at_hand() if solution.outcome is Outcome.LOST else rows
+    value = objective.value(solution.theta, seen)
+    return _with_results(fitted, solution, value), solution
 
 
-def _stopping(fitted, objective, validation):
+def _stopping(fitted, objective, validation, n_rows):
     choices, unit = fitted.choices, fitted.model.units.of_loss
     limits = choices.max_iter, choices.tol, choices.n_iter_no_change
     return Stopping(
         *limits,
         validate=validation and partial(objective.mean_loss, rows=validation),
-        callback=_reporter(choices, unit) if choices.verbose else None,
+        callback=_reporter(choices, unit, n_rows) if choices.verbose else None,
         # PCA is a result, if rows set aside say that nothing else is better; and so is
         # the regression that fills hidden cells.
         may_stay=fitted.model.starts_as_pca
@@ -280,9 +287,9 @@ def _train_once(fitted, rows, rng, map_pieces):
     theta = before.copy()
     state = deepcopy(progress.get("state")) or choices.solver.start(theta)
     shuffler = rng if choices.shuffle else None
-    batches = objective.minibatches(scaled, choices.batch_size, shuffler)
-    rate = choices.learning_rate_init
-    value = choices.solver.run_epoch(batches, theta, state, rate)
+    run = partial(choices.solver.run_epoch, rate=choices.learning_rate_init)
+    args = objective, run, theta, state, choices.batch_size, shuffler
+    value = scaled.train(*args)
     sound = isfinite(value) and objective.mean_loss(theta, few) <= most
     if not (sound and np.isfinite(theta).all()):
         return None
@@ -309,6 +316,8 @@ def _choose_sharing(fitted, rows):
     Python, so blocks must be large; so must matrix products for BLAS to share them out.
     """
     solver, model = fitted.choices.solver, fitted.model
+    if rows.remote:
+        return Sharing.NOTHING
     if solver == "svd":
         return choose_for_decomposition(rows.n_features)
     n_weights = model.network.n_multiplications
@@ -360,22 +369,25 @@ def _bound_corruption(fitted, rows):
 def _scaled_ahead(fitted, rows, others):
     """Scale small data once instead of in every step; returns a model and the rows."""
     model, nbytes = fitted.model, rows.nbytes + (others.nbytes if others else 0)
-    if not model.units.targets_are_inputs or nbytes > SCALED_AHEAD_BYTES:
+    small = nbytes <= SCALED_AHEAD_BYTES and not rows.remote
+    if not (small and model.units.targets_are_inputs):
         return model, rows, others
     scale = model.units.inputs.apply
     model = replace(model, units=model.units.of_scaled_rows())
     return model, rows.mapped(scale), others and others.mapped(scale)
 
 
-def _reporter(choices, unit):
+def _reporter(choices, unit, n_rows):
     """Return a callback that prints every `verbose`-th iteration."""
     start = perf_counter()
 
     def report(n_iter, value, validation_value):
         if n_iter % choices.verbose and n_iter != choices.max_iter:
             return
-        message = f"Iteration {n_iter}/{choices.max_iter}"
-        message += f" ({perf_counter() - start:.1f} s), loss = {unit * value:.6g}"
+        took, n_left = perf_counter() - start, choices.max_iter - n_iter
+        message = f"Iteration {n_iter}/{choices.max_iter} ({took:.1f} s, "
+        message += f"{n_iter * n_rows / took:.3g} rows/s, at most "
+        message += f"{n_left * took / n_iter:.0f} s left), loss = {unit * value:.6g}"
         if validation_value is not None:
             message += f", validation loss = {unit * validation_value:.6g}"
         print(message)

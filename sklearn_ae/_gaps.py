@@ -75,19 +75,20 @@ class GappyRows(FilledRows):
         return FilledRows(**self._source, location=self.location, filler=filler)
 
     def with_values(self):
-        some, whole = self.apply(
-            lambda few: np.column_stack(
-                [few.known().any(axis=1), few.known().all(axis=1)]
-            ),
-            block_length(8 * self.n_features),
-        ).T
-        if some.all() and not whole.all():
+        def counts(rows):
+            known = rows.known()
+            return [int(known.any(axis=1).sum()), int(known.all(axis=1).sum())]
+
+        n_some, n_whole = self.sum_blocks(counts) if len(self) else (0, 0)
+        if n_some == len(self) > n_whole:
             return self
+        length = block_length(8 * self.n_features)
+        some = self.apply(lambda few: few.known().any(axis=1), length)
         rows = self.take(np.flatnonzero(some))
         source, weights = rows._source, rows.weights()
         if weights is not None and (weights == weights[:1]).all():
             source["sample_weight"] = None
-        if whole[some].all():
+        if n_whole == n_some:
             # The gaps were in others.
             return Rows(**source)
         return GappyRows(**source, location=self.location, filler=self.filler)

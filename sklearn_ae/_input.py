@@ -6,10 +6,12 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from ._collections import is_collection, read_collection
 from ._compat import _check_sample_weight
 from ._gaps import GappyRows
 from ._losses import Loss, as_loss
-from ._rows import Rows, read_only
+from ._rows import Rows, block_length, read_only
+from ._statistics import relative
 from ._storage import stored_values, with_nan
 
 FLOAT_DTYPES = [np.float64, np.float32]
@@ -17,22 +19,24 @@ FLOAT_DTYPES = [np.float64, np.float32]
 # What X may be, for scikit-learn's check.
 ACCEPTED: dict = {"dtype": FLOAT_DTYPES, "accept_sparse": "csr"}
 
+# Kinds of numbers that stay as they are stored until a block of them is read.
+KEPT_KINDS = "iub"
+
 
 def check_weights(X, sample_weight, dtype):
     """Return weights of the rows of X, of which the largest is 1, or None."""
     if sample_weight is None:
         return None
-    weights = _check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
-    )
+    weights = check_weights_of(X, sample_weight)
     if not weights.any():
         raise ValueError("sample_weight must not be 0 for all rows.")
-    # Only ratios matter: equal ones make equal weights, but for the last digit, and no
-    # sum overflows.
-    weights = weights / weights.max()
-    # What is so small next to others that it is no normal number is nothing.
-    weights[weights < np.finfo(dtype).tiny] = 0
-    return weights.astype(dtype)
+    return relative(weights, weights.max(), dtype)
+
+
+def check_weights_of(X, sample_weight):
+    """Return a weight for each row of X, in float64; ValueError if one is negative."""
+    options: dict = {"dtype": np.float64, "ensure_non_negative": True}
+    return _check_sample_weight(sample_weight, X, **options)
 
 
 def check_rows(estimator, X, sample_weight=None, like=None, least=1):
@@ -49,11 +53,54 @@ def check_rows(estimator, X, sample_weight=None, like=None, least=1):
     least : int, default=1
         Rows that X must have.
     """
+    if is_collection(X):
+        return check_collection(estimator, X, sample_weight, like)
     options = {"reset": like is None, "ensure_min_samples": least}
-    options["ensure_all_finite"] = "allow-nan"
-    X = as_numbers(estimator, X, options | ACCEPTED)
-    dtype = X.dtype if like is None else like.dtype
+    X = as_numbers(estimator, X, options | number_options(X))
+    dtype = fit_dtype(X) if like is None else like.dtype
     return as_rows(X, check_weights(X, sample_weight, dtype), like)
+
+
+def check_collection(estimator, X, sample_weight=None, like=None):
+    """Return as `Rows` what is in a Dask array or data frame.
+
+    The parameters are those of `check_rows`.
+    """
+    check_columns_of(estimator, X, reset=like is None)
+    kinds = [*X.dtypes] if hasattr(X, "columns") else [X.dtype]
+    single = all(kind == np.float32 for kind in kinds)
+    dtype = np.dtype(np.float32 if single else np.float64)
+    if like is not None:
+        dtype = like.dtype
+    args = X, sample_weight, dtype, like, as_rows
+    return read_collection(read_partition, *args)
+
+
+def check_columns_of(estimator, X, reset=False):
+    """Raise ValueError unless a Dask collection has the features of a fit."""
+    if X.ndim != 2:
+        raise ValueError(
+            f"X must have two dimensions, got a Dask collection with {X.ndim}."
+        )
+    # Without a look at its rows.
+    header = X._meta if hasattr(X, "columns") else np.empty((0, X.shape[1]))
+    validate_data(estimator, header, reset=reset, skip_check_array=True)
+
+
+def read_partition(block, weights):
+    """Return a partition's rows of positive weight and with a value, and weights."""
+    X = as_numbers(None, block, number_options(block) | {"ensure_min_samples": 0})
+    values, kept = stored_values(X), np.ones(X.shape[0], bool)
+    if values.size and np.isnan(values.min()):
+        rows = GappyRows(X, location=np.zeros(X.shape[1]))
+        length = block_length(8 * X.shape[1])
+        kept = rows.apply(lambda few: few.known().any(axis=1), length)
+    if weights is not None:
+        weights = check_weights_of(X, weights) if X.shape[0] else np.zeros(0)
+        kept &= weights > 0
+    if not kept.all():
+        X, weights = X[kept], None if weights is None else weights[kept]
+    return X, weights
 
 
 def check_training_rows(estimator, X, sample_weight=None, like=None, least=1):
@@ -63,7 +110,7 @@ def check_training_rows(estimator, X, sample_weight=None, like=None, least=1):
     """
     rows = check_rows(estimator, X, sample_weight, like, least).with_values()
     if len(rows) < least:
-        n_samples = X.shape[0] if hasattr(X, "shape") else len(X)
+        n_samples = X.shape[0] if isinstance(X, np.ndarray) else len(X)
         raise ValueError(
             f"At least {least} rows must have a positive sample_weight and a value "
             f"other than NaN, got {len(rows)} (n_samples = {n_samples})."
@@ -84,9 +131,28 @@ def check_values(rows, loss):
     rows.sum_blocks(check)
 
 
+def fit_dtype(X):
+    """Return the precision of a fit to an array."""
+    return X.dtype if X.dtype in FLOAT_DTYPES else np.dtype(np.float64)
+
+
+def number_options(X):
+    """Return how scikit-learn is to check rows."""
+    options = ACCEPTED | {"ensure_all_finite": "allow-nan"}
+    if isinstance(X, np.ndarray) and X.dtype.kind in KEPT_KINDS:
+        # A file of small numbers may fit no memory as float64.
+        options["dtype"] = None
+    return options
+
+
 def as_numbers(estimator, X, options):
-    """Return X as an array, or say in which columns there are words."""
+    """Return X as an array, or say in which columns there are words.
+
+    `estimator` may be None, if its features have been checked.
+    """
     try:
+        if estimator is None:
+            return check_array(with_nan(X), input_name="X", **options)
         return validate_data(estimator, with_nan(X), **options)
     except ValueError as error:
         if "could not convert string" not in str(error):
@@ -113,7 +179,7 @@ def as_rows(X, weights, like=None):
     kept = None if weights is None or weights.all() else np.flatnonzero(weights)
     if weights is not None and (weights[kept] == 1).all():
         weights = None
-    dtype, values = X.dtype if like is None else like.dtype, stored_values(X)
+    dtype, values = fit_dtype(X) if like is None else like.dtype, stored_values(X)
     # The least number is NaN if any is.
     if values.size and np.isnan(values.min()):
         location = None if like is None else like.location

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from ._options import AT_LEAST_1, parameter
-from ._stopping import Outcome, Solver, Tracker
+from ._stopping import ENDINGS, Outcome, Solver, Tracker
 
 
 @dataclass(repr=False, eq=False)
@@ -49,8 +49,8 @@ class LBFGS(Solver):
             if outcome is Outcome.MAX_ITER and result.status != 1:
                 # Not a limit, but no lower point that could be told apart any more.
                 outcome = Outcome.CONVERGED
-        except KeyboardInterrupt:
-            outcome = tracker.interrupted()
+        except ENDINGS as error:
+            outcome = tracker.ended(error)
         return tracker.solution(outcome)
 
 

@@ -283,7 +283,7 @@ class Objective:
         """Return F over `rows` without the penalty on the weights."""
         return self._but_weights(theta, rows, None, False)[0]
 
-    def minibatches(self, rows, batch_size, rng=None):
+    def minibatches(self, rows, batch_size, rng=None, typical=None):
         """Yield (fun, n_rows) for every step of an epoch.
 
         ``fun(theta)`` returns F and its gradient over the next `batch_size` rows. Their
@@ -296,12 +296,17 @@ class Objective:
         batch_size : int
         rng : RandomState or None
             What shuffles the rows; None keeps their order.
+        typical : dict, optional
+            If these are some of more rows, what is `typical` of all.
         """
-        weights = rows.weights()
-        typical = {"row_weight": self.model.cell_weight_sum(rows) / len(rows)}
-        typical["mean_weight"] = 1.0 if weights is None else float(weights.mean())
+        typical = typical or self.typical(rows)
         for batch in rows.batches(batch_size, rng):
             yield partial(self.value_and_gradient, rows=batch, **typical), len(batch)
+
+    def typical(self, rows):
+        """Return what minibatches of some rows weigh, row by row, on average."""
+        row_weight = self.model.cell_weight_sum(rows) / len(rows)
+        return {"row_weight": row_weight, "mean_weight": rows.mean_weight}
 
     def _but_weights(self, theta, rows, row_weight, gradient, mean_weight=1.0):
         """Return F and its gradient but for the penalty on the weights."""
@@ -311,7 +316,7 @@ class Objective:
         if self.code_penalties:
             of_batch = n_rows * mean_weight if fresh else None
             all_codes = partial(self._code_penalty, of_batch=of_batch)
-            if n_rows > self.block_rows:
+            if not self._in_one_block(rows):
                 of_all = self._sum(self._statistics_of_block, (), theta, rows, step)
                 all_codes, penalty = all_codes(of_all)
         args = 1 / total, all_codes, gradient
@@ -324,7 +329,7 @@ class Objective:
 
         Steps other than 0 draw anew.
         """
-        if len(rows) <= self.block_rows:
+        if self._in_one_block(rows):
             # A single block needs no array to add up in.
             return self._of_block(function, args, theta, rows, 0, step)
 
@@ -336,6 +341,9 @@ class Objective:
             return total
 
         return rows.sum(sums, self.block_rows, self.map)
+
+    def _in_one_block(self, rows):
+        return len(rows) <= self.block_rows and not rows.remote
 
     def _of_block(self, function, args, theta, rows, start, step, total=None):
         """Return what a function returns for a block of rows at positions from `start`.

@@ -12,7 +12,7 @@ from sklearn.base import OutlierMixin
 from ._base import BaseAutoencoder, of_array
 from ._calibration import Calibration, fence, share_outside
 from ._choices import LEAST_ASIDE, LEAST_TO_HOLD_OUT
-from ._compat import Interval, _check_feature_names_in, in_output_container
+from ._compat import Interval, in_output_container
 from ._equating import Equated
 from ._explanation import by_variable, reasons, variables_of
 from ._input import as_rows
@@ -24,6 +24,9 @@ from ._threads import Sharing
 
 # Fewer rows set aside, or in `partial_fit`, say too little about what is normal.
 LEAST_TO_JUDGE = 50
+
+# Of more rows a sample is, which knows a share of them up to a two thousandth.
+MAX_ROWS_JUDGED = 2**20
 
 # How often hidden cells are replaced by what the network makes of the row.
 EXPECTING_ROUNDS = 5
@@ -328,9 +331,12 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
 
     def _contributions(self, rows):
         """Return contributions, and the variables that contribute."""
-        loss = self._fitted.model.loss
-        variables = variables_of(_check_feature_names_in(self), loss)
+        variables = self._variables
         return by_variable(self._by_score("shares", rows), variables), variables
+
+    @property
+    def _variables(self):
+        return variables_of(self._feature_names, self._fitted.model.loss)
 
     def p_values(self, X: ArrayLike) -> np.ndarray:
         """Return how probable so low a score is for a row like the training rows.
@@ -408,6 +414,7 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
         length = block_length(fitted.model.row_bytes)
 
         def judged(rows):
+            rows = rows.sample(MAX_ROWS_JUDGED, rng)
             return rows.apply(measure, length), rows.weights()
 
         scores, weights = judged(rows if aside is None else aside)

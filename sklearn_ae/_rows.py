@@ -7,14 +7,28 @@ from operator import iadd
 import numpy as np
 from sklearn import get_config
 from sklearn.model_selection import train_test_split
+from sklearn.utils import gen_batches
+from sklearn.utils.random import sample_without_replacement
 
-from ._storage import read
+from ._division import Division
+from ._storage import gathered, read
 
 # Blocks of this size stay in a core's cache from one layer to the next.
 BLOCK_BYTES = 4 * 2**20
 
 # Sums over many blocks are made of so many pieces, which threads share out.
 N_PIECES = 8
+
+
+# Larger tables are shuffled in parts of this size, put together of blocks that lie
+# anywhere: nothing ever reads single rows from all over a file.
+SHUFFLED_BYTES, SHUFFLED_BLOCK_BYTES = 64 * 2**20, 2 * 2**20
+
+# A part is so many batches at least.
+SHUFFLED_BATCHES = 4
+
+# More rows than this are divided without lists of their numbers.
+MANY_ROWS = 2**20
 
 
 # Of fewer rows than this, products take as long as reading what they are multiplied by;
@@ -61,6 +75,9 @@ class Rows:
     dtype : dtype
         Of what `array` returns.
 
+    remote : bool, default=False
+        Whether they are elsewhere, so that each look at them takes a while.
+
     has_gaps : bool, default=False
         Whether there are cells that are not known, and weigh nothing. PCA is then no
         exact solution.
@@ -80,7 +97,7 @@ class Rows:
         What blocks are converted to, if it is not that of X.
     """
 
-    has_gaps = False
+    remote = has_gaps = False
 
     def __init__(self, X, sample_weight=None, indices=None, dtype=None):
         self._X, self._sample_weight, self._indices = X, sample_weight, indices
@@ -118,7 +135,11 @@ class Rows:
     @property
     def nbytes(self):
         """Memory of all these rows as an array, in bytes."""
-        return len(self) * self.n_features * self._X.dtype.itemsize
+        return len(self) * self._row_bytes
+
+    @property
+    def _row_bytes(self):
+        return self.n_features * max(self.dtype.itemsize, self._X.dtype.itemsize)
 
     def take(self, positions):
         """Return the rows at some positions among these, numbers or a slice."""
@@ -134,6 +155,10 @@ class Rows:
                 taken._sample_weight = self._sample_weight[positions]
         return taken
 
+    def at_hand(self):
+        """Return those of the rows that can be read at once."""
+        return self
+
     def spread(self, n):
         """Return `n` of these rows, at equal distances."""
         return self.take(np.linspace(0, len(self) - 1, n).astype(int))
@@ -142,30 +167,80 @@ class Rows:
         """Return at most `n` of these rows, at random if there are more."""
         if len(self) <= n:
             return self
-        return self.take(np.sort(rng.permutation(len(self))[:n]))
+        chosen = sample_without_replacement(len(self), n, random_state=rng)
+        return self.take(np.sort(chosen))
 
     def hold_out(self, fraction, rng):
         """Divide the rows at random; returns the others and a `fraction` of them."""
+        if len(self) > MANY_ROWS:
+            division = Division.halves(len(self), fraction, rng)
+            return [self.take(numbers) for numbers in division]
         where = np.arange(len(self))
         halves = train_test_split(where, test_size=fraction, random_state=rng)
         return [self.take(np.sort(half)) for half in halves]
 
     def batches(self, size, rng=None):
         """Yield these rows in batches, shuffled by `rng` if it is given."""
-        n = len(self)
-        order = np.arange(n) if rng is None else rng.permutation(n)
-        for start in range(0, n, size):
-            yield self.take(order[start : start + size])
+        if rng is None:
+            for few in gen_batches(len(self), size):
+                yield self.take(np.arange(few.start, few.stop))
+            return
+        for part in self._shuffled_parts(size, rng):
+            order = rng.permutation(len(part))
+            yield from (part.take(order[few]) for few in gen_batches(len(part), size))
+
+    def _shuffled_parts(self, size, rng):
+        """Yield the rows of some blocks, at random, that together are read at once."""
+        if self.nbytes <= SHUFFLED_BYTES:
+            yield self
+            return
+        length = max(1, SHUFFLED_BLOCK_BYTES // self._row_bytes)
+        n_rows = max(SHUFFLED_BYTES // self._row_bytes, SHUFFLED_BATCHES * size)
+        starts = length * rng.permutation(ceil(len(self) / length))
+        for few in gen_batches(len(starts), ceil(n_rows / length)):
+            blocks = [np.arange(i, i + length) for i in np.sort(starts[few])]
+            where = np.concatenate(blocks)
+            yield self.take(where[where < len(self)]).gathered()
+
+    def gathered(self):
+        """Return the same rows, and nothing besides, as they are stored."""
+        own = self.take(slice(None))
+        own._X, own._sample_weight = gathered(self._X, self._indices), self.weights()
+        own._indices = None
+        return own
 
     def mapped(self, function):
         """Return rows, in memory, that a function has been applied to."""
         return Rows(np.ascontiguousarray(function(self.array())), self.weights())
 
+    def train(self, objective, run, theta, state, batch_size, rng):
+        """Take one step for each batch, changing `theta` and `state` in place.
+
+        Parameters
+        ----------
+        objective : Objective
+        run : callable(batches, theta, state) -> float
+            Takes the steps; returns the mean of the loss before each.
+        theta : ndarray
+        state : dict
+            What a solver moves along with them.
+        batch_size : int
+        rng : RandomState or None
+            What shuffles the rows.
+        """
+        return run(objective.minibatches(self, batch_size, rng), theta, state)
+
+    @property
+    def mean_weight(self):
+        """The mean of the weights of rows."""
+        weights = self.weights()
+        return 1.0 if weights is None else float(weights.mean())
+
     def weights(self):
         """Return the weight of each row, or None if all are 1."""
         if self._sample_weight is None or self._indices is None:
             return self._sample_weight
-        return self._sample_weight[self._indices]
+        return self._sample_weight[np.asarray(self._indices)]
 
     def known(self):
         """Return which cells are known, as (n_rows, n_features), or None if all are."""
@@ -247,29 +322,32 @@ class Rows:
             lambda _, piece: reduce(added, map(function, piece.pieces(length))), length
         )
 
-    def mean(self, function):
-        """Return the weighted mean of what a function makes of cells, for each column.
+    def mean(self, *functions):
+        """Return the weighted mean of what functions make of cells, for each column.
 
         Parameters
         ----------
-        function : callable(X) -> ndarray
+        *functions : callable(X) -> ndarray
             From a block to an array of its shape.
 
         Returns
         -------
-        mean : ndarray of shape (n_features,) of float64
+        mean : ndarray of shape (n_features,), or (n_functions, n_features), of float64
         """
 
         def sums(rows):
-            values = function(rows.array()).astype(np.float64, copy=False)
-            weights = rows.cell_weights()
+            X, weights, results = rows.array(), rows.cell_weights(), []
+            for function in functions:
+                values = function(X).astype(np.float64, copy=False)
+                weighted = values if weights is None else weights * values
+                results.append(weighted.sum(axis=0))
             if weights is None:
-                return [values.sum(axis=0), float(len(rows))]
-            weighted = (weights * values).sum(axis=0)
-            return [weighted, weights.sum(axis=0, dtype=np.float64)]
+                return [*results, float(len(rows))]
+            return [*results, weights.sum(axis=0, dtype=np.float64)]
 
-        total, weight_sum = self.sum_blocks(sums)
-        return total / weight_sum
+        *totals, weight_sum = self.sum_blocks(sums)
+        means = np.array([total / weight_sum for total in totals])
+        return means if len(functions) > 1 else means[0]
 
     def array(self, buffer=None):
         """Return the rows as an array: a view, or gathered into `buffer` if given."""

@@ -64,8 +64,10 @@ def mean_and_variance(rows):
     with np.errstate(over="ignore", invalid="ignore"):
         mean = rows.mean(lambda X: X)
         # Rounding makes the mean of many rows drift.
-        drift = rows.mean(lambda X: X - mean)
-        variance = rows.mean(lambda X: np.square((d := X - mean), out=d)) - drift**2
+        drift, square = rows.mean(
+            lambda X: X - mean, lambda X: np.square((d := X - mean), out=d)
+        )
+        variance = square - drift**2
     if not (np.isfinite(mean).all() and np.isfinite(variance).all()):
         raise ValueError(
             "X has values so large that their variance overflows float64; "

@@ -20,6 +20,17 @@ LEAST_VARIANCE = 1e-5
 DIFFERENCE = 1e-4
 
 
+def relative(weights, largest, dtype):
+    """Return weights divided by the largest of all.
+
+    Only ratios matter: equal ones make equal weights, but for the last digit, and no
+    sum overflows. What is so small next to others that it is no normal number is 0.
+    """
+    weights = weights / largest
+    weights[weights < np.finfo(dtype).tiny] = 0
+    return weights.astype(dtype)
+
+
 def quantile(values, q, weights, axis=None):
     """Return quantiles, each of them one of the values.
 

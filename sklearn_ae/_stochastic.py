@@ -1,12 +1,13 @@
 """Stochastic gradient descent on minibatches."""
 
 from dataclasses import dataclass
+from functools import partial
 from math import cos, isfinite, pi, sqrt
 
 import numpy as np
 
 from ._options import POSITIVE, SHARE, parameter
-from ._stopping import Outcome, Solver, Tracker
+from ._stopping import ENDINGS, Outcome, Solver, Tracker
 
 # So many parameters, with their gradient and moments, fit into a core's own cache.
 ADAM_CHUNK = 32_768
@@ -53,7 +54,7 @@ class Stochastic(Solver):
         Parameters
         ----------
         batches : iterable of (fun, weight)
-            As of `Problem.epoch`.
+            ``fun(theta)`` returns value and gradient over one batch.
         theta : ndarray
         state : dict
             From `start`.
@@ -93,7 +94,8 @@ class Stochastic(Solver):
                     rate = stopping.rate * (1 + cos(pi * epoch / stopping.max_iter)) / 2
                 # An epoch's value says most about the parameters it started from.
                 seen = theta if stopping.validate else theta.copy()
-                value = self.run_epoch(problem.epoch(), theta, state, rate)
+                run = partial(self.run_epoch, rate=rate)
+                value = problem.epoch(run, theta, state)
                 reason = tracker.update(seen, value)
                 if reason is Outcome.CONVERGED and anneals:
                     # Noise of a rate still high hides the progress that is to come.
@@ -105,9 +107,11 @@ class Stochastic(Solver):
                 elif reason:
                     outcome = reason
                     break
-        except KeyboardInterrupt:
-            outcome = tracker.interrupted()
-        return tracker.solution(_settle(tracker, theta, problem.value, outcome))
+        except ENDINGS as error:
+            outcome = tracker.ended(error)
+        if outcome is not Outcome.LOST:
+            outcome = _settle(tracker, theta, problem.value, outcome)
+        return tracker.solution(outcome)
 
 
 @dataclass(repr=False, eq=False)

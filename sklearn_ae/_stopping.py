@@ -1,6 +1,6 @@
 """When a minimiser stops, what it returns, and what it is told about the function."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
 from math import inf, isfinite
@@ -8,6 +8,10 @@ from math import inf, isfinite
 import numpy as np
 
 from ._options import Option
+
+
+class RowsLost(RuntimeError):
+    """Rows on other machines can't be reached any more."""
 
 
 @dataclass(frozen=True)
@@ -19,14 +23,20 @@ class Problem:
     value : callable(theta) -> float
     value_and_gradient : callable(theta) -> (float, ndarray)
         Deterministic. The gradient may be in memory that the next call overwrites.
-    epoch : callable() -> iterable of (fun, weight)
-        The batches of one epoch, anew at each call: ``fun(theta)`` returns value and
-        gradient over one batch, which counts by `weight` in the mean over the epoch.
+    epoch : callable(run, theta, state) -> float
+        Goes once over all batches, and returns the mean of the value before each step.
+        ``run(batches, theta, state)`` takes these steps, changing both in place; it may
+        be sent elsewhere. Batches are (fun, weight): ``fun(theta)`` returns value and
+        gradient over one, which counts by `weight` in the mean.
     """
 
     value: Callable[[np.ndarray], float]
     value_and_gradient: Callable[[np.ndarray], tuple[float, np.ndarray]]
-    epoch: Callable[[], Iterable[tuple[Callable, float]]]
+    epoch: Callable[[Callable, np.ndarray, dict], float]
+
+
+# What may end a training from outside, which keeps what it has found.
+ENDINGS = (KeyboardInterrupt, RowsLost)
 
 
 class Solver(Option):
@@ -81,6 +91,16 @@ class Outcome(Enum):
         "Training was interrupted in iteration {n_iter}; the best parameters so far "
         "are kept."
     )
+
+    LOST = (
+        "Training ended in iteration {n_iter}, as {reason}; the best parameters so far "
+        "are kept."
+    )
+
+    @property
+    def cut_short(self):
+        """Whether something from outside ended the training."""
+        return self in (Outcome.INTERRUPTED, Outcome.LOST)
 
     @property
     def converged(self):
@@ -147,6 +167,8 @@ class Solution:
     best : float, default=inf
         What was best by: the value of the parameters found, on rows set aside if there
         are any.
+    reason : str, default=""
+        What happened, if it was not the solver that stopped.
     """
 
     theta: np.ndarray
@@ -155,6 +177,7 @@ class Solution:
     history: list
     validation_history: list
     best: float = inf
+    reason: str = ""
 
 
 @dataclass
@@ -169,6 +192,7 @@ class Tracker:
     validation_history: list = field(default_factory=list)
     _reference: float = inf
     n_stalled: int = 0
+    _reason: str = ""
 
     def start(self, theta, value):
         """Take note of the parameters before the first iteration.
@@ -197,16 +221,19 @@ class Tracker:
             return None
         return Outcome.EARLY_STOPPED if self.rule.validate else Outcome.CONVERGED
 
-    def interrupted(self):
-        """Return the Outcome after Ctrl-C; call while handling KeyboardInterrupt."""
+    def ended(self, error):
+        """Return the Outcome of one of `ENDINGS`; call while handling it."""
         if not self.history:
-            raise
-        return Outcome.INTERRUPTED
+            raise error
+        self._reason = str(error)
+        lost = isinstance(error, RowsLost)
+        return Outcome.LOST if lost else Outcome.INTERRUPTED
 
     def solution(self, outcome):
         curves = self.history, self.validation_history
         n_iter = len(self.history)
-        return Solution(self.best_theta, outcome, n_iter, *curves, self.best)
+        results = self.best_theta, outcome, n_iter, *curves, self.best
+        return Solution(*results, self._reason)
 
     def _score(self, theta, value):
         if self.rule.validate is None:

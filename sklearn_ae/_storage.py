@@ -4,7 +4,7 @@ import sys
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csr_array, vstack
 
 
 def with_nan(X: Any) -> Any:
@@ -29,6 +29,32 @@ def stored_values(X):
     return X if isinstance(X, np.ndarray) else X.data
 
 
+def gathered(X, indices):
+    """Return rows as they are stored, in memory of their own.
+
+    `indices` are as for `read`.
+    """
+    return X.copy() if indices is None else X[np.asarray(indices)]
+
+
+def stacked(arrays, n_rows):
+    """Return arrays, of so many rows in all, below each other; dense or sparse.
+
+    Each is needed until the next is asked for.
+    """
+    start, whole = 0, None
+    for X in arrays:
+        if X.shape[0] == n_rows:
+            return X
+        if not isinstance(X, np.ndarray):
+            return vstack([X, *arrays], format="csr")
+        if whole is None:
+            whole = np.empty((n_rows, X.shape[1]), X.dtype)
+        whole[start : start + len(X)] = X
+        start += len(X)
+    return whole
+
+
 def read(X, indices, dtype, buffer=None):
     """Return rows as an array: a view where it can be, or gathered into `buffer`.
 
@@ -38,13 +64,15 @@ def read(X, indices, dtype, buffer=None):
     Parameters
     ----------
     X : ndarray or CSR array of shape (n_rows_in_all, n_features)
-    indices : ndarray of int or None
+    indices : array-like of int or None
         Which rows; None stands for all.
     dtype : dtype
         What they are converted to.
     buffer : ndarray of shape (n_rows, n_features), optional
         Of this dtype. A view is returned all the same.
     """
+    if indices is not None:
+        indices = np.asarray(indices)
     if not isinstance(X, np.ndarray):
         few = X if indices is None else X[indices]
         if few.dtype != dtype:

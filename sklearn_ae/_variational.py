@@ -261,8 +261,15 @@ n_iter_ :
         """
         rows = self._check_rows(X, sample_weight, for_loss=True)
         self._validate_params()
-        scores = self._by_blocks(self._log_density_bound, rows)
-        return float(np.average(scores, weights=rows.weights()))
+
+        def sums(views, few):
+            scores, weights = self._log_density_bound(views, few), few.weights()
+            if weights is None:
+                return [float(scores.sum()), float(len(few))]
+            return [float(scores @ weights), float(weights.sum(dtype=np.float64))]
+
+        total, weight_sum = self._by_blocks(sums, rows, method="sum_blocks")
+        return total / weight_sum
 
     def sample(
         self,

@@ -19,7 +19,14 @@ DISPLAYS = {
 
 # A module may import from the floors below its own; `_compat` may be imported by all.
 FLOORS = {
-    "foundations": {"_activations", "_statistics", "_stored", "_draws", "_storage"},
+    "foundations": {
+        "_activations",
+        "_division",
+        "_draws",
+        "_statistics",
+        "_storage",
+        "_stored",
+    },
     "options": {"_options"},
     "one idea each": {
         "_plotting",
@@ -41,9 +48,13 @@ FLOORS = {
         "_network",
         "_lbfgs",
         "_stochastic",
+        "_rounds",
+        "_runners",
         "_threads",
     },
     "gaps": {"_gaps"},
+    "rows elsewhere": {"_dask_rows"},
+    "collections": {"_collections"},
     "units": {"_scaling"},
     "expected values, losses of tables": {"_completion", "_mixed_loss"},
     "likelihoods": {"_likelihoods"},
@@ -58,6 +69,7 @@ FLOORS = {
     "fitted": {"_fitted"},
     "paths": {"_latent_path"},
     "fitting": {"_fitting"},
+    "lazy results": {"_lazy"},
     "estimator": {"_base"},
     "public": {"_transformer", "_variational", "_outlier", "_selection", *DISPLAYS},
     "of public estimators": {"_imputer"},

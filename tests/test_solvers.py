@@ -35,7 +35,11 @@ def stopping(**changes):
 
 def problem(fun):
     """Return the problem of minimising a function, with one batch an epoch."""
-    return Problem(lambda theta: fun(theta)[0], fun, lambda: [(fun, 1.0)])
+    return Problem(lambda theta: fun(theta)[0], fun, one_batch(fun))
+
+
+def one_batch(fun):
+    return lambda run, theta, state: run([(fun, 1.0)], theta, state)
 
 
 def minibatch(
@@ -202,7 +206,7 @@ def diverging(theta):
 
 
 def test_validation_spares_passes_over_all_rows():
-    without_value = Problem(None, None, lambda: [(quadratic, 1.0)])
+    without_value = Problem(None, None, one_batch(quadratic))
     options = {"max_iter": 3, "rate": 0.05}
     rule = stopping(validate=lambda theta: quadratic(theta)[0], **options)
     solution = Adam().minimize(without_value, np.zeros(3), rule)

@@ -1,0 +1,176 @@
+"""Reading Dask collections: what is in the partitions, and groups of them."""
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+from math import ceil, inf
+from numbers import Real
+
+import numpy as np
+
+from ._dask_rows import SMALL_BYTES, Build, DaskRows
+from ._rounds import Rounds, current_client, tasks_with
+from ._statistics import relative
+from ._storage import stacked, stored_values
+
+# Partitions are worked on in groups of about this size, which depend on nothing else:
+# so neither do sums.
+GROUP_BYTES = 32 * 2**20
+
+
+def is_collection(X):
+    """Return whether X is a Dask array, data frame or series."""
+    dask = sys.modules.get("dask")
+    return bool(dask and hasattr(X, "to_delayed") and dask.is_dask_collection(X))
+
+
+def partitions(X):
+    """Return the partitions of a collection as delayed objects, each of whole rows."""
+    if X.ndim == 2 and hasattr(X, "chunks") and X.numblocks[1] > 1:
+        X = X.rechunk({1: -1})
+    return list(np.ravel(X.to_delayed()))
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What there is in a partition, of rows with a positive weight and a value.
+
+    Attributes
+    ----------
+    n_rows, nbytes : int
+    gaps : bool
+        Whether some have gaps.
+    least, largest : float
+        Weights.
+    """
+
+    n_rows: int
+    nbytes: int
+    gaps: bool
+    least: float = inf
+    largest: float = 0.0
+
+    @classmethod
+    def of(cls, read, block, weights):
+        """Count in a partition that is read by ``read(block, weights)``."""
+        X, weights = read(block, weights)
+        values = stored_values(X)
+        gaps = bool(values.size and np.isnan(values.min()))
+        counts = X.shape[0], X.shape[0] * X.shape[1] * X.dtype.itemsize, gaps
+        if weights is None or not len(weights):
+            return cls(*counts)
+        return cls(*counts, float(weights.min()), float(weights.max()))
+
+
+def load(read, largest, dtype, n_rows, pairs):
+    """Return the rows of some partitions in one array, and weights or None.
+
+    `largest` is the largest weight of all, or None if they do not matter.
+    """
+    weights: list = []
+
+    def arrays():
+        for pair in pairs:
+            X, of_rows = read(*pair)
+            weights.append(of_rows)
+            yield X
+
+    X = stacked(arrays(), n_rows)
+    if largest is None:
+        return [X, None]
+    return [X, relative(np.concatenate(weights), largest, dtype)]
+
+
+def read_collection(read, X, sample_weight, dtype, like, as_rows):
+    """Return the `Rows` of a Dask collection: in memory if they are few.
+
+    Others stay where they are. They are read once to count them, and then again and
+    again, or kept in the memory of workers if it has room.
+
+    Parameters
+    ----------
+    read : callable(block, weights) -> (ndarray or CSR array, ndarray or None)
+        Checks a partition, and leaves out rows without weight or value.
+    X : Dask array or data frame
+    sample_weight : array-like, Dask array or series, or None
+    dtype : dtype
+        Of the fit.
+    like : Fitted or Rows, optional
+        What they belong to, which knows what a gap is.
+    as_rows : callable(X, weights, like) -> Rows
+        Makes rows of arrays.
+    """
+    from dask import delayed
+
+    rounds, parts = Rounds(current_client()), partitions(X)
+    pairs = list(zip(parts, _weights(sample_weight, X, parts, rounds), strict=True))
+    counting = tasks_with(partial(Counts.of, read), pairs)
+    counts = rounds.result(delayed(list, pure=False)(counting))
+    largest = max(few.largest for few in counts)
+    if sample_weight is not None and largest == 0:
+        raise ValueError("sample_weight must not be 0 for all rows.")
+    if min(few.least for few in counts) >= largest:
+        largest = None
+    kept = [i for i, few in enumerate(counts) if few.n_rows] or [0]
+    nbytes = sum(few.nbytes for few in counts)
+    n_groups = 1 if nbytes <= SMALL_BYTES else ceil(nbytes / GROUP_BYTES)
+    # Each group from all over the collection, which may be sorted.
+    groups = [kept[i::n_groups] for i in range(min(n_groups, len(kept)))]
+    load_group = partial(load, read, largest, dtype)
+    lengths = [sum(counts[i].n_rows for i in group) for group in groups]
+    loads = [
+        (n, [pairs[i] for i in group]) for n, group in zip(lengths, groups, strict=True)
+    ]
+    if nbytes <= SMALL_BYTES:
+        (task,) = tasks_with(load_group, loads)
+        return as_rows(*rounds.result(task), like)
+    # A group, and what a task makes of it.
+    rounds.task_bytes = 2 * max(sum(counts[i].nbytes for i in g) for g in groups)
+    if like is None and nbytes <= rounds.memory():
+        tasks = rounds.keep(tasks_with(load_group, loads))
+    else:
+        tasks = rounds.again_and_again(load_group, loads)
+    args = tasks, lengths, rounds
+    if not any(few.gaps for few in counts):
+        return _rows(*args, Build(dtype))
+    n_features = X.shape[1]
+    location = np.zeros(n_features, dtype) if like is None else like.location
+    rows = _rows(*args, Build(dtype, location))
+    if like is None:
+        location = rows.mean(lambda X: X).astype(dtype)
+        rows = _rows(*args, Build(dtype, location))
+    return rows
+
+
+def _rows(groups, lengths, rounds, build):
+    return DaskRows(groups, lengths, (build,), rounds)
+
+
+def _weights(sample_weight, X, parts, rounds):
+    """Return the weights of each partition, delayed, or None."""
+    from dask import delayed
+
+    if sample_weight is None or isinstance(sample_weight, Real):
+        return [None] * len(parts)
+    if is_collection(sample_weight):
+        chunks = getattr(X, "chunks", None)
+        if chunks and hasattr(sample_weight, "chunks"):
+            sample_weight = sample_weight.rechunk(chunks[:1])
+        weights = partitions(sample_weight)
+        if len(weights) != len(parts):
+            raise ValueError(
+                "sample_weight must have the partitions of X, "
+                f"{len(parts)}, got {len(weights)}."
+            )
+        return weights
+    weights = np.asarray(sample_weight)
+    lengths = [delayed(len, pure=False)(part) for part in parts]
+    lengths = rounds.result(delayed(list, pure=False)(lengths))
+    if weights.shape != (sum(lengths),):
+        raise ValueError(
+            f"sample_weight must have shape ({sum(lengths)},), one number for each row "
+            f"of X, got {weights.shape}."
+        )
+    ends = np.cumsum(lengths)[:-1]
+    of_parts = np.split(weights, ends)
+    return [delayed(few, pure=False, traverse=False) for few in of_parts]

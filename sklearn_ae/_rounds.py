@@ -1,0 +1,255 @@
+"""Rounds of tasks: on the workers of a Dask client, or on threads of this process."""
+
+import sys
+from concurrent.futures import CancelledError
+from contextlib import contextmanager
+from functools import partial
+from time import monotonic
+
+from ._stopping import RowsLost
+
+# Results are added up so many at a time.
+BRANCHES = 16
+
+# A round is repeated so often, if a worker was lost in a way that Dask does not mend.
+ATTEMPTS = 3
+
+# A task that brings more than this along is not sent again and again.
+MOST_SENT = 2**20
+
+# Seconds between looks at the scheduler, how long it may take to answer, and how long
+# there may be no worker.
+LOOK, ANSWER, WITHOUT_WORKERS = 5.0, 30.0, 120.0
+
+# What Dask warns of if a graph is larger.
+LARGE_GRAPH = "distributed.admin.large-graph-warning-threshold"
+
+# Memory that rounds without a client may take beside what the package takes.
+LOCAL_BYTES = 128 * 2**20
+
+
+def current_client():
+    """Return the client that Dask would use, or None."""
+    # There is none unless someone has imported what it belongs to.
+    distributed = sys.modules.get("distributed")
+    if distributed is None:
+        return None
+    try:
+        return distributed.default_client()
+    except ValueError:
+        return None
+
+
+def tree_sum(add, tasks):
+    """Return the task that adds up the results of others, always in the same order."""
+    while len(tasks) > 1:
+        tasks = [add(tasks[i : i + BRANCHES]) for i in range(0, len(tasks), BRANCHES)]
+    return tasks[0]
+
+
+def called(function, *args):
+    return function(*args)
+
+
+def tasks_with(function, arguments):
+    """Return a task for each tuple of arguments of a function, which may be large."""
+    from dask import delayed
+
+    # One for all tasks: a function may carry megabytes of parameters.
+    of_all = delayed(function, pure=False, traverse=False)
+    call = delayed(called, pure=False)
+    return [call(of_all, *args) for args in arguments]
+
+
+class Unread:
+    """What a function makes of tasks that are done one after the other, when needed.
+
+    They are graphs of their own, so that nobody does them ahead, or keeps the results.
+
+    Parameters
+    ----------
+    function : callable(items) -> object
+        Gets an iterator over tuples.
+    n_rows : int
+        What the function gets first.
+    items : list of tuple of Delayed or None
+    graphs : Graphs
+    """
+
+    def __init__(self, function, n_rows, items, graphs):
+        self._graph: dict = {}
+        self._function = partial(function, n_rows)
+        self._keys = [[getattr(part, "key", None) for part in item] for item in items]
+        for part in (part for item in items for part in item if part is not None):
+            self._graph |= graphs.of(part)
+
+    def __call__(self):
+        from dask import get
+
+        def computed(key):
+            return None if key is None else get(self._graph, key)
+
+        return self._function(tuple(map(computed, keys)) for keys in self._keys)
+
+    def is_small(self):
+        """Return whether it can go along with a task."""
+        from distributed.protocol.pickle import dumps
+
+        return len(dumps(self._graph)) <= MOST_SENT
+
+
+class Graphs:
+    """Finds the graphs of single tasks, in those of all that they come in."""
+
+    def __init__(self):
+        self._known = {}
+
+    def of(self, task):
+        """Return the graph of a task; KeyError if some of it is on a scheduler."""
+        from dask.optimization import cull
+
+        graph = task.dask
+        if id(graph) not in self._known:
+            # The graph is kept, so that its number stays its own.
+            self._known[id(graph)] = graph, dict(graph)
+        return cull(self._known[id(graph)][1], [task.key])[0]
+
+
+class Rounds:
+    """Where the tasks of a fit are done; Dask decides on which worker.
+
+    All tasks are pure functions, and none belongs to a worker: what a lost one had is
+    made again, by others, from what it was made of.
+
+    Parameters
+    ----------
+    client : distributed.Client or None
+        None is the threads of this process.
+
+    Attributes
+    ----------
+    task_bytes : int
+        Memory that one task takes, once that is known. Without a client there are only
+        as many tasks at once as 128 MiB allow.
+    """
+
+    task_bytes = LOCAL_BYTES
+
+    def __init__(self, client):
+        self._client = client
+
+    @property
+    def are_shared_out(self):
+        """Whether there may be several workers, whoever they are."""
+        return self._client is not None
+
+    def memory(self):
+        """Return how many bytes may be kept between rounds."""
+        if self._client is None:
+            return LOCAL_BYTES / 2
+        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
+        limits = [worker["memory_limit"] or float("inf") for worker in workers]
+        return sum(limits) / 2
+
+    def keep(self, tasks):
+        """Return tasks whose results, once made, are kept where they were made."""
+        from dask import persist
+
+        if self._client is None:
+            return list(persist(*tasks, **self._local()))
+        return self._client.persist(tasks)
+
+    def again_and_again(self, function, groups):
+        """Return what a function makes of each group of tasks, anew in each round.
+
+        Groups are what `Unread` takes, in tuples: a number of rows, and items.
+        """
+        graphs = Graphs()
+        try:
+            unread = [Unread(function, n, items, graphs) for n, items in groups]
+        except KeyError:
+            unread = []
+        if unread and (self._client is None or unread[0].is_small()):
+            return unread
+        return tasks_with(function, groups)
+
+    def result(self, task, is_right=lambda result: True):
+        """Return the result of a task, when it is right.
+
+        Raises
+        ------
+        RowsLost
+            If it can't be had: the scheduler does not answer, there have been no
+            workers for two minutes, or several attempts have failed.
+        """
+        problem: object = "its parts did not add up to all rows"
+        for _ in range(ATTEMPTS):
+            try:
+                result = self._result(task)
+            except (CancelledError, OSError, *_killed()) as error:
+                problem = f"{type(error).__name__}: {error}"
+                self._look()
+                continue
+            if is_right(result):
+                return result
+        raise RowsLost(f"a round over the rows failed {ATTEMPTS} times, as {problem}")
+
+    def _result(self, task):
+        if self._client is None:
+            return task.compute(**self._local())
+        import dask
+
+        # Parameters go along, once for all workers.
+        with dask.config.set({LARGE_GRAPH: "1TB"}):
+            future = self._client.compute(task)
+        since = monotonic()
+        with _cancelled_if_left(future):
+            while True:
+                try:
+                    return future.result(timeout=LOOK)
+                except TimeoutError:
+                    if future.done():
+                        raise
+                    if self._look():
+                        since = monotonic()
+                    elif monotonic() - since > WITHOUT_WORKERS:
+                        raise RowsLost(
+                            f"there has been no worker for {WITHOUT_WORKERS:.0f} s"
+                        ) from None
+
+    def _look(self):
+        """Return whether there are workers; RowsLost if the scheduler is gone."""
+        client = self._client
+        if client is None:
+            return True
+        try:
+            status = client.sync(client.scheduler.identity, callback_timeout=ANSWER)
+        except Exception as error:
+            raise RowsLost(
+                f"Dask's scheduler does not answer: {type(error).__name__}: {error}"
+            ) from error
+        return bool(status["workers"])
+
+    def _local(self):
+        import dask
+
+        n_workers = max(1, LOCAL_BYTES // max(1, self.task_bytes))
+        n_workers = min(n_workers, dask.system.CPU_COUNT)
+        return {"scheduler": "threads", "num_workers": int(n_workers)}
+
+
+@contextmanager
+def _cancelled_if_left(future):
+    """Let nobody go on with what nobody waits for, as after Ctrl-C."""
+    try:
+        yield
+    except BaseException:
+        # A scheduler that is gone has nothing left to cancel.
+        if future.client.status == "running":
+            future.cancel()
+        raise
+
+
+def _killed():
+    distributed = sys.modules.get("distributed")
+    return (distributed.KilledWorker,) if distributed else ()
