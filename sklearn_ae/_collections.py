@@ -164,8 +164,8 @@ def _weights(sample_weight, X, parts, rounds):
             )
         return weights
     weights = np.asarray(sample_weight)
-    lengths = [delayed(len, pure=False)(part) for part in parts]
-    lengths = rounds.result(delayed(list, pure=False)(lengths))
+    counting = tasks_with(_n_rows, [(part,) for part in parts])
+    lengths = rounds.result(delayed(list, pure=False)(counting))
     if weights.shape != (sum(lengths),):
         raise ValueError(
             f"sample_weight must have shape ({sum(lengths)},), one number for each row "
@@ -174,3 +174,8 @@ def _weights(sample_weight, X, parts, rounds):
     ends = np.cumsum(lengths)[:-1]
     of_parts = np.split(weights, ends)
     return [delayed(few, pure=False, traverse=False) for few in of_parts]
+
+
+def _n_rows(block):
+    # A sparse one has no len().
+    return block.shape[0]

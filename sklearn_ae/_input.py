@@ -96,7 +96,8 @@ def read_partition(block, weights):
         length = block_length(8 * X.shape[1])
         kept = rows.apply(lambda few: few.known().any(axis=1), length)
     if weights is not None:
-        weights = check_weights_of(X, weights) if X.shape[0] else np.zeros(0)
+        # Of a partition, other than of all rows, all may be 0.
+        weights = check_weights_of(X, weights) if np.any(weights) else 0 * kept
         kept &= weights > 0
     if not kept.all():
         X, weights = X[kept], None if weights is None else weights[kept]

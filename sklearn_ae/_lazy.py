@@ -24,6 +24,11 @@ def _numbers(estimator):
     return None, np.dtype(np.float64)
 
 
+def _p_values(estimator):
+    estimator._check_calibrated()
+    return _numbers(estimator)
+
+
 # What a method returns for each row: how many columns, or None, and of which type.
 RESULTS = {
     "transform": _codes,
@@ -32,7 +37,7 @@ RESULTS = {
     "score_samples": _numbers,
     "decision_function": _numbers,
     "predict": lambda estimator: (None, np.dtype(np.int64)),
-    "p_values": _numbers,
+    "p_values": _p_values,
     "score_contributions": lambda estimator: (
         len(estimator._variables),
         np.dtype(np.float64),

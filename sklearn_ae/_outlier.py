@@ -366,6 +366,11 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
             If no rows were set aside (see `early_stopping`).
         """
         scores = self.score_samples(X)
+        self._check_calibrated()
+        return self._calibration.p_values(scores)
+
+    def _check_calibrated(self):
+        """Raise ValueError if there is nothing that p-values would go by."""
         if self._calibration is None:
             raise ValueError(
                 "p_values needs rows that fit has set aside, or X_val, and no "
@@ -374,7 +379,6 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
                 f"rows, of which validation_fraction are at least {LEAST_ASIDE}. Got "
                 f"early_stopping={self.early_stopping!r}, solver_={self.solver_!r}."
             )
-        return self._calibration.p_values(scores)
 
     def _by_score(self, method, rows):
         # Distances are many products of few rows each, whatever the network takes.

@@ -4,6 +4,7 @@ import sys
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import partial
+from math import inf
 from time import monotonic
 
 from ._stopping import RowsLost
@@ -147,9 +148,11 @@ class Rounds:
         """Return how many bytes may be kept between rounds."""
         if self._client is None:
             return LOCAL_BYTES / 2
-        workers = self._client.scheduler_info(n_workers=-1)["workers"].values()
-        limits = [worker["memory_limit"] or float("inf") for worker in workers]
-        return sum(limits) / 2
+        # Of many workers this is about some.
+        workers = self._client.scheduler_info()["workers"].values()
+        limits = [worker["memory_limit"] or inf for worker in workers]
+        n_workers = len(self._client.nthreads())
+        return n_workers * sum(limits) / max(1, len(limits)) / 2
 
     def keep(self, tasks):
         """Return tasks whose results, once made, are kept where they were made."""

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy.sparse import csr_array
 from sklearn import config_context
 
-from sklearn_ae import AutoencoderTransformer
+from sklearn_ae import AutoencoderTransformer, _rows
 from sklearn_ae._input import check_rows
 from sklearn_ae._rows import BLOCK_BYTES, Rows, block_length, streaming_length
 
@@ -49,6 +50,58 @@ def test_apply_puts_results_together():
     rows = Rows(X, None, np.array([7, 2, 2, 9, 0]))
     sums = rows.apply(lambda piece: piece.array().sum(axis=1), 2)
     assert_array_equal(sums, X[[7, 2, 2, 9, 0]].sum(axis=1))
+
+
+@pytest.mark.parametrize("kind", [np.asarray, csr_array])
+def test_large_tables_are_shuffled_in_parts_of_blocks(monkeypatch, kind):
+    monkeypatch.setattr(_rows, "SHUFFLED_BYTES", 4000)
+    monkeypatch.setattr(_rows, "SHUFFLED_BLOCK_BYTES", 400)
+    cells = np.column_stack([np.arange(1, 1002.0), np.arange(1001) % 7])
+    weight = np.arange(1, 1002.0)
+    rows, rng = Rows(kind(cells), weight), np.random.RandomState(0)
+    batches = list(rows.batches(20, rng))
+    seen = np.vstack([batch.array() for batch in batches])
+    assert_array_equal(seen[seen[:, 0].argsort()], cells)
+    assert_array_equal(np.concatenate([b.weights() for b in batches]), seen[:, 0])
+    # A part is of ten blocks of 25 rows, which lie anywhere.
+    first = seen[:250, 0]
+    assert len(np.unique((first - 1) // 25)) == 10
+    assert np.ptp(first) > 500
+    # Rows are shuffled among all its blocks.
+    assert len(np.unique((first[:20] - 1) // 25)) > 5
+    assert (np.diff(first) < 0).mean() > 0.4
+
+
+def test_a_fit_to_a_sorted_file_is_as_good_as_with_full_shuffling(
+    tmp_path, monkeypatch
+):
+    rng = np.random.RandomState(0)
+    X = np.tanh(rng.normal(size=(20_000, 3)) @ rng.normal(size=(3, 10)))
+    X += 0.1 * rng.normal(size=X.shape)
+    X, X_test = X[:18_000], X[18_000:]
+    X = X[X[:, 0].argsort()]
+    np.save(tmp_path / "X.npy", X)
+    X_map = np.load(tmp_path / "X.npy", mmap_mode="r")
+    estimator = AutoencoderTransformer(3, max_iter=20, tol=0, random_state=0)
+    loss = -estimator.fit(X).score_samples(X_test).mean()
+    monkeypatch.setattr(_rows, "SHUFFLED_BYTES", X.nbytes // 10)
+    monkeypatch.setattr(_rows, "SHUFFLED_BLOCK_BYTES", X.nbytes // 320)
+    in_parts = -estimator.fit(X_map).score_samples(X_test).mean()
+    assert in_parts < 1.01 * loss
+    # As all goes by shape, it does not matter where rows are.
+    assert_array_equal(estimator.coefs_[0], estimator.fit(X).coefs_[0])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int32, bool])
+def test_whole_numbers_stay_as_they_are_stored(dtype):
+    numbers = (np.arange(600).reshape(200, 3) % 7 % 5).astype(dtype)
+    rows = check_rows(AutoencoderTransformer(), numbers)
+    assert rows._X is numbers
+    assert rows.array().dtype == rows.dtype == np.float64
+    quick = {"max_iter": 2, "random_state": 0}
+    kept = AutoencoderTransformer(1, **quick).fit(numbers)
+    converted = AutoencoderTransformer(1, **quick).fit(numbers.astype(float))
+    assert_array_equal(kept.transform(numbers), converted.transform(numbers))
 
 
 def test_take_is_relative():
