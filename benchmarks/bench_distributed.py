@@ -34,9 +34,9 @@ N_FEATURES, N_COMPONENTS, N_FACTORS = 100, 10, 8
 HIDDEN = (64, 32)
 CHUNK = 20_000
 
-SIZES = {"rounds": 500_000, "quality": 500_000, "memory": 10_000_000}
+SIZES = {"rounds": 800_000, "quality": 400_000, "memory": 10_000_000}
 GROWTH = (250_000, 500_000, 1_000_000, 2_000_000)
-N_EPOCHS = 10
+N_EPOCHS, N_REPEATS = 10, 3
 WORKER_MEMORY = "1.4GB"
 QUICK = 100
 
@@ -91,7 +91,7 @@ def cluster(n_workers, **options):
         LocalCluster(
             n_workers=n_workers,
             threads_per_worker=1,
-            dashboard_address=None,
+            dashboard_address=":0",
             silence_logs=logging.CRITICAL,
             **options,
         )
@@ -122,7 +122,7 @@ def measure_rounds(sizes, folder):
     n_rows, table = sizes.n_rows["rounds"], {}
     write_rows(folder / "rounds.npy", n_rows)
     for solver in ("lbfgs", "adam"):
-        for n_workers in (1, 2, 1, 2):
+        for n_workers in (1, 2) * N_REPEATS:
             with cluster(n_workers) as client:
                 X = collection(folder / "rounds.npy", n_rows)
                 figures = seconds_of(autoencoder(solver=solver), X)

@@ -112,15 +112,19 @@ class BaseAutoencoder(
         X_val: ArrayLike | None = None,
         sample_weight_val: ArrayLike | None = None,
     ) -> Self:
-        """Train the network to reproduce X.
+        r"""Train the network to reproduce X.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or data frame} of shape \
+                (n_samples, n_features)
             The training rows: numbers, at least two rows. float32 is kept, everything
             else becomes float64. NaN (pandas.NA, a masked cell) is a gap; each column
-            must have a value. Sparse rows are made dense block by block. Never
-            modified.
+            must have a value. Sparse rows are made dense block by block. Files that are
+            mapped (``numpy.load(path, mmap_mode="r")``) and Dask collections may be
+            larger than memory, or on other machines (docs/scaling.md); minibatches of
+            the latter train several networks at once, whose mean is taken after each
+            epoch, if there is a Dask client. Never modified.
 
         y : Ignored
             Not used, present for API consistency by convention.
@@ -150,14 +154,18 @@ class BaseAutoencoder(
             If a parameter, X or `sample_weight` is not as described (X is infinite
             somewhere, has words, or a column without any value), or those for
             validation. An estimator that was fitted before stays as it was.
+        RuntimeError
+            If rows of a Dask collection could not be reached before the first iteration
+            was done.
 
         Warns
         -----
         ConvergenceWarning
             If training ended otherwise than by convergence; the best parameters seen
             are kept. Ctrl-C ends the training like this too, once the first iteration
-            is done. A second Ctrl-C within five seconds ends everything, such as a
-            search that has gone on with its next fit.
+            is done, and so do workers that are lost for good. A second Ctrl-C within
+            five seconds ends everything, such as a search that has gone on with its
+            next fit.
 
         Notes
         -----
@@ -268,17 +276,21 @@ class BaseAutoencoder(
         return self
 
     def transform(self, X: ArrayLike) -> np.ndarray:
-        """Return the codes of rows.
+        r"""Return the codes of rows.
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or data frame} of shape \
+                (n_samples, n_features)
             Any rows with the features of the training data.
 
         Returns
         -------
         codes : ndarray of shape (n_samples, n_components_)
-            The latent representation. `set_output` makes it a DataFrame.
+            The latent representation. `set_output` makes it a DataFrame. Of a Dask
+            collection it is a lazy Dask array, or with ``set_output(
+            transform="pandas")`` a Dask data frame: what this method returns for each
+            partition. So it is with all methods that return something for each row.
         """
         rows = self._check_rows(X)
         return self._by_blocks(of_array(self._fitted.model.encode), rows)

@@ -24,10 +24,15 @@ def is_collection(X):
     return bool(dask and hasattr(X, "to_delayed") and dask.is_dask_collection(X))
 
 
+def of_whole_rows(X):
+    """Return a Dask array of blocks that have all columns."""
+    return X.rechunk({1: -1}) if X.numblocks[1] > 1 else X
+
+
 def partitions(X):
     """Return the partitions of a collection as delayed objects, each of whole rows."""
-    if X.ndim == 2 and hasattr(X, "chunks") and X.numblocks[1] > 1:
-        X = X.rechunk({1: -1})
+    if X.ndim == 2 and hasattr(X, "chunks"):
+        X = of_whole_rows(X)
     return list(np.ravel(X.to_delayed()))
 
 

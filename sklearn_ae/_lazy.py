@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ._collections import is_collection, partitions
+from ._collections import is_collection, of_whole_rows, partitions
 from ._compat import _get_output_config
 from ._input import check_columns_of
 
@@ -140,11 +140,10 @@ def _array(function, X, empty):
 
     width = empty.shape[1:]
     if hasattr(X, "chunks"):
-        X, chunks = X.rechunk({1: -1}), (None, *((n,) for n in width))
-        options = {"meta": empty, "dtype": empty.dtype}
+        X, options = of_whole_rows(X), {"meta": empty, "dtype": empty.dtype}
         if not width:
             return X.map_blocks(function, drop_axis=1, **options)
-        return X.map_blocks(function, chunks=(X.chunks[0], *chunks[1:]), **options)
+        return X.map_blocks(function, chunks=(X.chunks[0], width), **options)
     call = delayed(function, pure=False)
     blocks = [
         da.from_delayed(call(part), (np.nan, *width), meta=empty)

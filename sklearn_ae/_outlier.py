@@ -4,6 +4,7 @@ from dataclasses import KW_ONLY, dataclass
 from functools import partial
 from math import inf
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -367,7 +368,8 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
         """
         scores = self.score_samples(X)
         self._check_calibrated()
-        return self._calibration.p_values(scores)
+        calibration: Any = self._calibration
+        return calibration.p_values(scores)
 
     def _check_calibrated(self):
         """Raise ValueError if there is nothing that p-values would go by."""

@@ -36,6 +36,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning"),
+    pytest.mark.filterwarnings("ignore:Running on a single-machine scheduler"),
     pytest.mark.filterwarnings("ignore:Stopped after max_iter"),
 ]
 
@@ -59,7 +60,7 @@ def make_cluster(n_workers=2):
     return distributed.LocalCluster(
         n_workers=n_workers,
         threads_per_worker=1,
-        dashboard_address=None,
+        dashboard_address=":0",
         silence_logs=logging.CRITICAL,
     )
 

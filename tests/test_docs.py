@@ -97,6 +97,19 @@ def test_which_autoencoder_runs_as_it_stands(capsys):
     assert there - named == {Path("latent_size.py")} and named <= there
 
 
+def test_what_the_page_on_scaling_shows_runs(tmp_path, monkeypatch):
+    pytest.importorskip("dask.array")
+    monkeypatch.chdir(tmp_path)
+    page = (DOCS / "scaling.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    assert len(blocks) == 2
+    namespace = {}
+    for block in blocks:
+        exec(compile(block, "scaling.md", "exec"), namespace)
+    in_memory = namespace["autoencoder"].transform(np.load("rows.npy")[:5000])
+    assert_allclose(namespace["codes"][:5000].compute(), in_memory)
+
+
 def test_the_recipe_for_mixed_tables_runs_as_it_stands(capsys):
     guide = (DOCS / "mixed_tables.md").read_text()
     blocks = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
