@@ -3,8 +3,9 @@
 import sys
 from dataclasses import dataclass
 from functools import partial
-from math import ceil, inf
-from numbers import Real
+from heapq import heappop, heappush
+from math import ceil, inf, nan
+from typing import Any
 
 import numpy as np
 
@@ -45,6 +46,8 @@ class Counts:
     n_rows, nbytes : int
     gaps : bool
         Whether some have gaps.
+    dtype : dtype
+        As they are stored.
     least, largest : float
         Weights.
     """
@@ -52,6 +55,7 @@ class Counts:
     n_rows: int
     nbytes: int
     gaps: bool
+    dtype: Any
     least: float = inf
     largest: float = 0.0
 
@@ -61,16 +65,18 @@ class Counts:
         X, weights = read(block, weights)
         values = stored_values(X)
         gaps = bool(values.size and np.isnan(values.min()))
-        counts = X.shape[0], X.shape[0] * X.shape[1] * X.dtype.itemsize, gaps
+        nbytes = X.shape[0] * X.shape[1] * X.dtype.itemsize
+        counts = X.shape[0], nbytes, gaps, X.dtype
         if weights is None or not len(weights):
             return cls(*counts)
         return cls(*counts, float(weights.min()), float(weights.max()))
 
 
-def load(read, largest, dtype, n_rows, pairs):
+def load(read, stored, largest, dtype, n_rows, pairs):
     """Return the rows of some partitions in one array, and weights or None.
 
-    `largest` is the largest weight of all, or None if they do not matter.
+    `stored` is its type, `largest` the largest weight of all, or None if they do not
+    matter, and `dtype` that of the fit.
     """
     weights: list = []
 
@@ -78,7 +84,7 @@ def load(read, largest, dtype, n_rows, pairs):
         for pair in pairs:
             X, of_rows = read(*pair)
             weights.append(of_rows)
-            yield X
+            yield X.astype(stored, copy=False)
 
     X = stacked(arrays(), n_rows)
     if largest is None:
@@ -86,7 +92,7 @@ def load(read, largest, dtype, n_rows, pairs):
     return [X, relative(np.concatenate(weights), largest, dtype)]
 
 
-def read_collection(read, X, sample_weight, dtype, like, as_rows):
+def read_collection(read, X, sample_weight, dtype, like, as_rows, again=True):
     """Return the `Rows` of a Dask collection: in memory if they are few.
 
     Others stay where they are. They are read once to count them, and then again and
@@ -104,9 +110,15 @@ def read_collection(read, X, sample_weight, dtype, like, as_rows):
         What they belong to, which knows what a gap is.
     as_rows : callable(X, weights, like) -> Rows
         Makes rows of arrays.
+    again : bool, default=True
+        Whether they will be read more than once or twice.
     """
     from dask import delayed
 
+    if sample_weight is not None and np.ndim(sample_weight) == 0:
+        if not sample_weight > 0:
+            raise ValueError(f"sample_weight must be positive, got {sample_weight}.")
+        sample_weight = None
     rounds, parts = Rounds(current_client()), partitions(X)
     pairs = list(zip(parts, _weights(sample_weight, X, parts, rounds), strict=True))
     counting = tasks_with(partial(Counts.of, read), pairs)
@@ -119,9 +131,9 @@ def read_collection(read, X, sample_weight, dtype, like, as_rows):
     kept = [i for i, few in enumerate(counts) if few.n_rows] or [0]
     nbytes = sum(few.nbytes for few in counts)
     n_groups = 1 if nbytes <= SMALL_BYTES else ceil(nbytes / GROUP_BYTES)
-    # Each group from all over the collection, which may be sorted.
-    groups = [kept[i::n_groups] for i in range(min(n_groups, len(kept)))]
-    load_group = partial(load, read, largest, dtype)
+    groups = _groups(kept, [few.nbytes for few in counts], min(n_groups, len(kept)))
+    stored = np.result_type(*(few.dtype for few in counts))
+    load_group = partial(load, read, stored, largest, dtype)
     lengths = [sum(counts[i].n_rows for i in group) for group in groups]
     loads = [
         (n, [pairs[i] for i in group]) for n, group in zip(lengths, groups, strict=True)
@@ -131,7 +143,7 @@ def read_collection(read, X, sample_weight, dtype, like, as_rows):
         return as_rows(*rounds.result(task), like)
     # A group, and what a task makes of it.
     rounds.task_bytes = 2 * max(sum(counts[i].nbytes for i in g) for g in groups)
-    if like is None and nbytes <= rounds.memory():
+    if again and nbytes <= rounds.memory():
         tasks = rounds.keep(tasks_with(load_group, loads))
     else:
         tasks = rounds.again_and_again(load_group, loads)
@@ -147,7 +159,22 @@ def read_collection(read, X, sample_weight, dtype, like, as_rows):
     return rows
 
 
+def _groups(numbers, nbytes, n_groups):
+    """Return the numbers of partitions in groups of about the same size.
+
+    Each is from all over the collection, which may be sorted.
+    """
+    groups: list = [[] for _ in range(n_groups)]
+    sizes = [(0, i) for i in range(n_groups)]
+    for number in numbers:
+        size, i = heappop(sizes)
+        groups[i].append(number)
+        heappush(sizes, (size + nbytes[number], i))
+    return groups
+
+
 def _rows(groups, lengths, rounds, build):
+    groups, lengths = dict(enumerate(groups)), dict(enumerate(lengths))
     return DaskRows(groups, lengths, (build,), rounds)
 
 
@@ -155,12 +182,21 @@ def _weights(sample_weight, X, parts, rounds):
     """Return the weights of each partition, delayed, or None."""
     from dask import delayed
 
-    if sample_weight is None or isinstance(sample_weight, Real):
+    if sample_weight is None:
         return [None] * len(parts)
     if is_collection(sample_weight):
-        chunks = getattr(X, "chunks", None)
-        if chunks and hasattr(sample_weight, "chunks"):
-            sample_weight = sample_weight.rechunk(chunks[:1])
+        if sample_weight.ndim != 1:
+            raise ValueError(
+                f"sample_weight must have one dimension, got {sample_weight.ndim}."
+            )
+        lengths = [getattr(rows, "chunks", [[nan]])[0] for rows in (X, sample_weight)]
+        if not np.isnan(np.concatenate(lengths)).any():
+            if sum(lengths[0]) != sum(lengths[1]):
+                raise ValueError(
+                    f"sample_weight must have a number for each of {sum(lengths[0])} "
+                    f"rows, got {sum(lengths[1])}."
+                )
+            sample_weight = sample_weight.rechunk((lengths[0],))
         weights = partitions(sample_weight)
         if len(weights) != len(parts):
             raise ValueError(
@@ -169,8 +205,10 @@ def _weights(sample_weight, X, parts, rounds):
             )
         return weights
     weights = np.asarray(sample_weight)
-    counting = tasks_with(_n_rows, [(part,) for part in parts])
-    lengths = rounds.result(delayed(list, pure=False)(counting))
+    lengths = [*getattr(X, "chunks", [[nan]])[0]]
+    if np.isnan(lengths).any():
+        counting = tasks_with(_n_rows, [(part,) for part in parts])
+        lengths = rounds.result(delayed(list, pure=False)(counting))
     if weights.shape != (sum(lengths),):
         raise ValueError(
             f"sample_weight must have shape ({sum(lengths)},), one number for each row "

@@ -17,6 +17,7 @@ from sklearn.utils._param_validation import StrOptions as StrOptions
 from sklearn.utils._set_output import ADAPTERS_MANAGER, _get_output_config
 from sklearn.utils.validation import _check_feature_names_in as _check_feature_names_in
 from sklearn.utils.validation import _check_sample_weight as _check_sample_weight
+from sklearn.utils.validation import _num_samples as _num_samples
 
 
 def in_container_like(X, cells):

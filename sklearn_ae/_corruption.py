@@ -12,9 +12,6 @@ import numpy as np
 from ._compat import Interval
 from ._options import NOT_NEGATIVE, POSITIVE, Option, parameter
 
-# What `bind` reads at a time, in cells.
-BLOCK_CELLS = 2**20
-
 FRACTION = Interval(Real, 0, 1, closed="both")
 
 
@@ -229,12 +226,8 @@ class SaltAndPepperNoise(Corruption):
         return self.fraction > 0
 
     def bind(self, scaling, rows):
-        least, greatest = inf, -inf
-        for X, _ in rows.blocks(max(1, BLOCK_CELLS // rows.n_features)):
-            least = np.minimum(least, X.min(axis=0))
-            greatest = np.maximum(greatest, X.max(axis=0))
         bound = copy(self)
-        bound._bound = scaling.apply(np.vstack([least, greatest]))
+        bound._bound = scaling.apply(np.vstack(rows.extremes()))
         return bound
 
     def apply(self, X, rng, out):

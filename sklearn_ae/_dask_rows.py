@@ -1,6 +1,6 @@
 """Rows of Dask collections: on other machines, or too many for this one."""
 
-from copy import copy
+from copy import copy, deepcopy
 from dataclasses import dataclass
 from functools import cached_property, partial, reduce
 from itertools import accumulate
@@ -11,9 +11,9 @@ import numpy as np
 
 from ._division import Division
 from ._gaps import GappyRows
+from ._replicas import LocalPass, Replica, average
 from ._rounds import Unread, called, tasks_with, tree_sum
 from ._rows import Rows, added
-from ._runners import Leg, Runner
 from ._storage import stacked
 from ._threads import Sharing, threads
 
@@ -23,7 +23,7 @@ SMALL_BYTES = 16 * 2**20
 # What is asked of a few rows is asked of a sample that is here.
 MAX_SAMPLED, SAMPLED_BYTES = 20_000, 16 * 2**20
 
-# Networks that are trained at once get so many rows of each batch at least.
+# Replicas that are trained at once get so many rows of each batch at least.
 LEAST_BATCH = 64
 
 
@@ -69,18 +69,16 @@ class Call:
         return getattr(rows, self.method)(self.argument)
 
 
-def work(function, steps, number, loaded):
-    """Return the number of rows of a group, and what a function makes of them."""
+def on_worker(function, steps, number, loaded, *others):
+    """Return what ``function(rows, number, *others)`` does for the rows of a group."""
     with threads(Sharing.NOTHING), np.errstate(all="ignore"):
         rows = reduce(lambda rows, step: step(rows, number), steps, loaded)
-        return [len(rows), *function(rows, number)]
+        return function(rows, number, *others)
 
 
-def work_on(leg, steps, number, loaded, runner):
-    """Return a runner behind a leg through the rows of a group."""
-    with threads(Sharing.NOTHING), np.errstate(all="ignore"):
-        rows = reduce(lambda rows, step: step(rows, number), steps, loaded)
-        return leg(runner, rows, number)
+def counted(function, rows, number):
+    """Return the number and the weight of rows, and what a function makes of them."""
+    return [len(rows), rows.mean_weight * len(rows), *function(rows, number)]
 
 
 def total(parts):
@@ -98,12 +96,12 @@ class DaskRows(Rows):
 
     Parameters
     ----------
-    groups : list of Delayed
-        Of what `load` returns.
-    lengths : list of int
-        Rows of each, after all steps.
+    groups : dict of int to Delayed or Unread
+        By their numbers: what `load` returns.
+    lengths : dict of int to int
+        Rows of each, after all steps; those of which none is left are left out.
     steps : tuple of callable(rows, number)
-        The first gets what `load` returns; `number` is that of the group.
+        The first gets what `load` returns.
     rounds : Rounds
     sampled : Rows, optional
         By default they are asked for.
@@ -112,18 +110,20 @@ class DaskRows(Rows):
     remote = True
 
     def __init__(self, groups, lengths, steps, rounds, sampled=None):
-        self._groups, self._lengths, self._steps = groups, lengths, steps
-        self._rounds = rounds
-        self._sampled = sampled = sampled or self._sample()
-        self.dtype, self.n_features = sampled.dtype, sampled.n_features
-        self.has_gaps = sampled.has_gaps
+        self._lengths = {number: n for number, n in lengths.items() if n}
+        self._groups = {number: groups[number] for number in self._lengths}
+        self._steps, self._rounds = steps, rounds
+        self._weight_sum: Any = None
+        self._sampled = self._sample() if sampled is None else sampled
+        self.dtype, self.n_features = self._sampled.dtype, self._sampled.n_features
+        self.has_gaps = self._sampled.has_gaps
 
     def __len__(self):
-        return sum(self._lengths)
+        return sum(self._lengths.values())
 
     @property
     def location(self):
-        return self._sampled.location
+        return self._sampled.location if self.has_gaps else super().location
 
     @property
     def nbytes(self):
@@ -136,79 +136,103 @@ class DaskRows(Rows):
 
     def _each(self, function):
         """Return the tasks that call ``function(rows, number)`` for each group."""
-        of_all = partial(work, function, self._steps)
-        return tasks_with(of_all, list(enumerate(self._groups)))
+        function = partial(counted, function)
+        of_all = partial(on_worker, function, self._steps)
+        return tasks_with(of_all, list(self._groups.items()))
+
+    def _starts(self, length=1):
+        """Return the position of the first row of each group, and the end.
+
+        Of whole blocks of a length, as what is drawn for rows depends on positions.
+        """
+        whole = (ceil(n / length) * length for n in self._lengths.values())
+        starts = accumulate(whole, initial=0)
+        return dict(zip([*self._lengths, None], starts, strict=True))
 
     def sum(self, function, length, map=map):
-        # What is drawn for rows depends on positions of whole blocks.
-        whole = (ceil(n / length) * length for n in self._lengths)
-        starts = [*accumulate(whole, initial=0)]
-        return self._added_up(
-            self._each(lambda rows, number: function(starts[number], rows))
-        )
-
-    def _added_up(self, tasks):
         from dask import delayed
 
+        starts = self._starts(length)
+        tasks = self._each(lambda rows, number: function(starts[number], rows))
         whole = tree_sum(delayed(total, pure=False), tasks)
-        return self._rounds.result(whole, self._is_all)[1:]
+        return self._rounds.result(whole, self._is_all)[2:]
 
     def _is_all(self, sums):
-        return sums[0] == len(self)
+        """Return whether sums are over all rows: their number and weight are known."""
+        n_rows, weight_sum, *_ = sums
+        if self._weight_sum is None and n_rows == len(self):
+            self._weight_sum = weight_sum
+        return n_rows == len(self) and weight_sum == self._weight_sum
 
     def _all_results(self, function):
         from dask import delayed
 
         tasks = self._each(lambda rows, number: [function(rows, number)])
         results = self._rounds.result(delayed(list, pure=False)(tasks), self._are_all)
-        return [result for _, result in results]
+        return [result for *_, result in results]
 
     def _are_all(self, results):
-        return [n_rows for n_rows, _ in results] == self._lengths
+        return [n_rows for n_rows, *_ in results] == [*self._lengths.values()]
 
     def apply(self, function, length):
         return np.concatenate(
             self._all_results(lambda rows, number: rows.apply(function, length))
         )
 
+    def known(self):
+        if not self.has_gaps:
+            return None
+        return np.concatenate(self._all_results(lambda rows, number: rows.known()))
+
     def array(self, buffer=None):
-        return self.apply(lambda rows: rows.array(), len(self))
+        return np.concatenate(self._all_results(lambda rows, number: rows.array()))
+
+    def extremes(self):
+        both = self._all_results(lambda rows, number: rows.extremes())
+        least, greatest = zip(*both, strict=True)
+        return np.min(least, axis=0), np.max(greatest, axis=0)
 
     def pieces(self, length):
-        for task in self._each(lambda rows, number: [rows.gathered()]):
-            _, rows = self._rounds.result(task)
-            yield from rows.pieces(length)
+        for n_rows, task in zip(
+            self._lengths.values(),
+            self._each(lambda rows, number: [rows.gathered()]),
+            strict=True,
+        ):
+            result = self._rounds.result(task, lambda r, n=n_rows: r[0] == n)
+            yield from result[-1].pieces(length)
 
     def gathered(self):
         return joined(self._all_results(lambda rows, number: rows.gathered()))
 
     def _sample(self):
-        """Return some rows of each group, at random, in memory here."""
-        n_rows = sum(self._lengths)
+        """Return some rows of each group, at random, in memory here.
+
+        They are the same for every fit; what is drawn by `random_state` is of these.
+        """
+        starts, n_rows = self._starts(), sum(self._lengths.values())
 
         def sample(rows, number):
-            row_bytes = rows.nbytes // max(1, len(rows))
+            row_bytes = max(1, rows.nbytes // len(rows))
             most = min(n_rows, MAX_SAMPLED, max(1, SAMPLED_BYTES // row_bytes))
-            rng = np.random.RandomState(number)
-            n = ceil(most * len(rows) / n_rows)
-            return rows.sample(n, rng).gathered()
+            start = starts[number]
+            n = (start + len(rows)) * most // n_rows - start * most // n_rows
+            return rows.sample(n, np.random.RandomState(number)).gathered()
 
         return joined(self._all_results(sample))
 
     # What depends on weights.
 
-    @cached_property
+    @property
     def mean_weight(self):
-        if self._sampled.weights() is None:
-            return 1.0
-        weight_sum = self.sum(lambda _, rows: [float(rows.weights().sum())], 1)[0]
-        return weight_sum / len(self)
+        if self._weight_sum is None:
+            self.sum(lambda start, rows: [], 1)
+        return self._weight_sum / len(self)
 
     @cached_property
     def weights_of_features(self):
         if not self.has_gaps:
             return np.full(self.n_features, self.mean_weight * len(self))
-        return self.sum(lambda _, rows: [rows.weights_of_features], 1)[0]
+        return self.sum(lambda start, rows: [rows.weights_of_features], 1)[0]
 
     def cell_weight_sum(self, feature_weight=None):
         sums = self.weights_of_features
@@ -241,40 +265,45 @@ class DaskRows(Rows):
         seed, halves = int(rng.randint(2**31)), []
         for aside in (False, True):
             hold = Hold(fraction, seed, aside)
-            lengths = [len(hold.numbers(n, i)) for i, n in enumerate(self._lengths)]
+            lengths = {i: len(hold.numbers(n, i)) for i, n in self._lengths.items()}
             steps = (*self._steps, hold)
             half = DaskRows(self._groups, lengths, steps, self._rounds)
             halves.append(half.gathered() if half.nbytes <= SMALL_BYTES else half)
         return halves
 
     def train(self, objective, run, theta, state, batch_size, rng):
-        """Let networks go through some of the groups each, and take their mean.
+        """Let replicas go through some of the groups each, and take their mean.
 
         A batch is divided among them, so that each takes about as many steps as one
         network would, with all rows. They start together, and meet at the end.
         """
         from dask import delayed
 
-        n_groups = len(self._groups)
-        n_networks = 1
+        numbers, n_replicas = [*self._groups], 1
         if self._rounds.are_shared_out:
-            n_networks = max(1, min(n_groups, batch_size // LEAST_BATCH))
-        order = np.arange(n_groups) if rng is None else rng.permutation(n_groups)
+            n_replicas = max(1, min(len(numbers), batch_size // LEAST_BATCH))
+        order = numbers if rng is None else rng.permutation(numbers)
         drawn = objective.draws.seed_of_pass(), rng is not None
-        size = ceil(batch_size / n_networks)
-        leg = Leg(objective, objective.typical(self), run, size, *drawn)
-        start = Runner(theta, state, objective.code_means)
-        of_all = delayed(partial(work_on, leg, self._steps), pure=False, traverse=False)
-        call, weighted = (delayed(f, pure=False) for f in (called, Runner.weighted))
-        ends = [delayed(start, pure=False, traverse=False)] * n_networks
-        for i, number in enumerate(order):
-            runner = ends[i % n_networks]
-            group = self._groups[number]
-            ends[i % n_networks] = call(of_all, int(number), group, runner)
-        whole = tree_sum(delayed(total, pure=False), [*map(weighted, ends)])
-        sums = self._rounds.result(whole, self._is_all)
-        value, objective.code_means = start.meet(*sums)
-        return value
+        size = ceil(batch_size / n_replicas)
+        one = LocalPass(objective, objective.typical(self), run, size, *drawn)
+        local = partial(on_worker, one, self._steps)
+        go_on = partial(
+            delayed(called, pure=False), delayed(local, pure=False, traverse=False)
+        )
+        start = Replica(theta, state, objective.code_means)
+        replicas = [delayed(start, pure=False, traverse=False)] * n_replicas
+        for i, number in enumerate(map(int, order)):
+            of = i % n_replicas
+            replicas[of] = go_on(number, self._groups[number], replicas[of])
+        end = self._rounds.result(
+            delayed(average, pure=False)(replicas), lambda end: end.n_rows == len(self)
+        )
+        theta[:] = end.theta
+        state.clear()
+        # What comes from another process may not be written into.
+        state.update(deepcopy(end.state))
+        objective.code_means = end.code_means
+        return end.loss / end.n_rows
 
 
 def joined(parts):

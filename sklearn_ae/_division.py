@@ -58,9 +58,10 @@ class Division:
         positions = self.start + np.asarray(positions)
         tiles, within = np.divmod(positions, self._n_of_tile)
         numbers = np.empty(positions.shape, dtype=np.intp)
-        for tile in np.unique(tiles):
-            here = tiles == tile
-            numbers[here] = self._of_tile(tile)[within[here]]
+        order = np.argsort(tiles, kind="stable")
+        ends = np.flatnonzero(np.diff(tiles[order])) + 1
+        for here in np.split(order, ends) if len(order) else []:
+            numbers[here] = self._of_tile(tiles[here[0]])[within[here]]
         return numbers
 
     def __array__(self, dtype=None, copy=None):

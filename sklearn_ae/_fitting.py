@@ -80,7 +80,12 @@ def fit(params, rows, aside, rng, before=None):
     if fitted.choices.used_code.nested:
         wanted = params.n_components if before is None else before.path.n_components
         with threads(choose_for_decomposition(rows.n_features)):
-            fitted = with_path(fitted, wanted, training, aside)
+            try:
+                fitted = with_path(fitted, wanted, training, aside)
+            except RowsLost as error:
+                solution = replace(solution, outcome=Outcome.LOST, reason=str(error))
+                training, aside = (few and few.at_hand() for few in (training, aside))
+                fitted = with_path(fitted, wanted, training, aside)
     return fitted, solution, training, aside
 
 
@@ -101,17 +106,15 @@ def _try_other_layers(found, params, rows, aside, rng):
             rival = _fit_one(other, rows, aside, rng, divided=divided)
         except ENDINGS as error:
             # Before it had anything to show.
-            lost = isinstance(error, RowsLost)
-            outcome = Outcome.LOST if lost else Outcome.INTERRUPTED
-            ended = replace(solution, outcome=outcome, reason=str(error))
-            return fitted, ended, *divided
+            ended = {"outcome": Outcome.of(error), "reason": str(error)}
+            return fitted, replace(solution, **ended), *divided
         if rival[1].best < solution.best - params.tol * abs(solution.best):
             return rival
-        if rival[1].best == solution.best:
-            # Neither has left PCA.
-            break
         if rival[1].outcome.cut_short:
             found = fitted, rival[1], *divided
+        elif rival[1].best == solution.best:
+            # Neither has left PCA.
+            break
     return found
 
 
@@ -233,8 +236,14 @@ def _train(fitted, training, aside, rng, map_pieces):
     else:
         stopping = _stopping(fitted, objective, validation, len(training))
         solution = choices.solver.minimize(problem, fitted.theta, stopping)
-    seen = rows.at_hand() if solution.outcome is Outcome.LOST else rows
-    value = objective.value(solution.theta, seen)
+    value = None
+    if solution.outcome is not Outcome.LOST:
+        try:
+            value = objective.value(solution.theta, rows)
+        except RowsLost as error:
+            solution = replace(solution, outcome=Outcome.LOST, reason=str(error))
+    if value is None:
+        value = objective.value(solution.theta, rows.at_hand())
     return _with_results(fitted, solution, value), solution
 
 
@@ -369,7 +378,8 @@ def _bound_corruption(fitted, rows):
 def _scaled_ahead(fitted, rows, others):
     """Scale small data once instead of in every step; returns a model and the rows."""
     model, nbytes = fitted.model, rows.nbytes + (others.nbytes if others else 0)
-    small = nbytes <= SCALED_AHEAD_BYTES and not rows.remote
+    remote = rows.remote or (others is not None and others.remote)
+    small = nbytes <= SCALED_AHEAD_BYTES and not remote
     if not (small and model.units.targets_are_inputs):
         return model, rows, others
     scale = model.units.inputs.apply

@@ -12,6 +12,7 @@ from sklearn.impute import MissingIndicator
 from sklearn.utils.validation import check_is_fitted
 
 from ._base import BaseAutoencoder, all_or_nothing
+from ._collections import is_collection
 from ._compat import (
     MissingValues,
     _check_feature_names_in,
@@ -264,6 +265,12 @@ class AutoencoderImputer(TransformerMixin, Parameters):
 
     def _with_nan(self, X, reset):
         """Return X with NaN for gaps; others than `missing_values` are refused."""
+        if is_collection(X):
+            raise TypeError(
+                "AutoencoderImputer takes rows that are in memory, got a Dask "
+                f"{type(X).__name__}. AutoencoderTransformer(noise=HiddenCells(), "
+                "scaling='per_feature') learns from it; its reconstruct fills gaps."
+            )
         options = {"dtype": FLOAT_DTYPES, "ensure_all_finite": "allow-nan"}
         X = as_numbers(self, X, {"reset": reset, **options})
         if self._gaps_are_nan:

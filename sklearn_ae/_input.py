@@ -7,7 +7,7 @@ from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
 from ._collections import is_collection, read_collection
-from ._compat import _check_sample_weight
+from ._compat import _check_sample_weight, _num_samples
 from ._gaps import GappyRows
 from ._losses import Loss, as_loss
 from ._rows import Rows, block_length, read_only
@@ -39,7 +39,7 @@ def check_weights_of(X, sample_weight):
     return _check_sample_weight(sample_weight, X, **options)
 
 
-def check_rows(estimator, X, sample_weight=None, like=None, least=1):
+def check_rows(estimator, X, sample_weight=None, like=None, least=1, again=False):
     """Return as `Rows` what is to be trained on, or what a fit is to be applied to.
 
     Parameters
@@ -52,16 +52,21 @@ def check_rows(estimator, X, sample_weight=None, like=None, least=1):
         must have. Without it they are the first, and decide what the features are.
     least : int, default=1
         Rows that X must have.
+    again : bool, default=False
+        Whether they will be read again and again.
     """
     if is_collection(X):
-        return check_collection(estimator, X, sample_weight, like)
+        rows = check_collection(estimator, X, sample_weight, like, again)
+        if not (again or len(rows)):
+            raise ValueError("X must have rows of positive weight and with a value.")
+        return rows
     options = {"reset": like is None, "ensure_min_samples": least}
     X = as_numbers(estimator, X, options | number_options(X))
     dtype = fit_dtype(X) if like is None else like.dtype
     return as_rows(X, check_weights(X, sample_weight, dtype), like)
 
 
-def check_collection(estimator, X, sample_weight=None, like=None):
+def check_collection(estimator, X, sample_weight, like, again):
     """Return as `Rows` what is in a Dask array or data frame.
 
     The parameters are those of `check_rows`.
@@ -72,19 +77,26 @@ def check_collection(estimator, X, sample_weight=None, like=None):
     dtype = np.dtype(np.float32 if single else np.float64)
     if like is not None:
         dtype = like.dtype
-    args = X, sample_weight, dtype, like, as_rows
+    args = X, sample_weight, dtype, like, as_rows, again
     return read_collection(read_partition, *args)
 
 
 def check_columns_of(estimator, X, reset=False):
     """Raise ValueError unless a Dask collection has the features of a fit."""
-    if X.ndim != 2:
-        raise ValueError(
-            f"X must have two dimensions, got a Dask collection with {X.ndim}."
-        )
+    check_is_table(X)
     # Without a look at its rows.
     header = X._meta if hasattr(X, "columns") else np.empty((0, X.shape[1]))
     validate_data(estimator, header, reset=reset, skip_check_array=True)
+
+
+def check_is_table(X):
+    """Raise ValueError unless a Dask collection has rows and columns."""
+    n_dimensions = getattr(X, "ndim", None)
+    if n_dimensions != 2:
+        raise ValueError(
+            "X must have two dimensions, as a Dask array or data frame, got "
+            f"{type(X).__name__} with {n_dimensions}."
+        )
 
 
 def read_partition(block, weights):
@@ -96,8 +108,10 @@ def read_partition(block, weights):
         length = block_length(8 * X.shape[1])
         kept = rows.apply(lambda few: few.known().any(axis=1), length)
     if weights is not None:
+        weights = np.asarray(weights, dtype=np.float64)
         # Of a partition, other than of all rows, all may be 0.
-        weights = check_weights_of(X, weights) if np.any(weights) else 0 * kept
+        none = 0.0 if weights.any() else 1.0
+        weights = check_weights_of(X, weights + none) - none
         kept &= weights > 0
     if not kept.all():
         X, weights = X[kept], None if weights is None else weights[kept]
@@ -109,9 +123,10 @@ def check_training_rows(estimator, X, sample_weight=None, like=None, least=1):
 
     Raises ValueError if fewer than `least` are left.
     """
-    rows = check_rows(estimator, X, sample_weight, like, least).with_values()
+    rows = check_rows(estimator, X, sample_weight, like, least, True).with_values()
     if len(rows) < least:
-        n_samples = X.shape[0] if isinstance(X, np.ndarray) else len(X)
+        # Of a collection nobody may know.
+        n_samples = "?" if is_collection(X) else _num_samples(X)
         raise ValueError(
             f"At least {least} rows must have a positive sample_weight and a value "
             f"other than NaN, got {len(rows)} (n_samples = {n_samples})."

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ._collections import is_collection, of_whole_rows, partitions
 from ._compat import _get_output_config
-from ._input import check_columns_of
+from ._input import check_columns_of, check_is_table
 
 
 def _codes(estimator):
@@ -63,6 +63,8 @@ class LazyForCollections:
         super().__init_subclass__(**kwargs)
         for name in RESULTS.keys() & vars(cls).keys():
             setattr(cls, name, lazy(vars(cls)[name]))
+        if "explain" in vars(cls):
+            setattr(cls, "explain", of_few_rows(vars(cls)["explain"]))  # noqa: B010
 
     def fit_transform(self, X, y=None, **fit_params):
         """Fit to X, then transform it; lazily, if it is a Dask collection.
@@ -92,11 +94,21 @@ def lazy(method):
     """Return a method that is applied to each partition of a Dask collection."""
 
     @wraps(method)
-    def for_rows(self, X):
+    def for_rows(self, X, *args, **kwargs):
         if not is_collection(X):
-            return method(self, X)
+            return method(self, X, *args, **kwargs)
         check_is_fitted(self)
         return over_partitions(self, method.__name__, X)
+
+    return for_rows
+
+
+def of_few_rows(method):
+    """Return a method that a Dask collection is brought to memory for."""
+
+    @wraps(method)
+    def for_rows(self, X, *args, **kwargs):
+        return method(self, X.compute() if is_collection(X) else X, *args, **kwargs)
 
     return for_rows
 
@@ -104,6 +116,7 @@ def lazy(method):
 def over_partitions(estimator, name, X):
     """Return the lazy result of a method for all partitions of X."""
     if name == "inverse_transform":
+        check_is_table(X)
         n_expected, n = estimator.n_components_, X.shape[1]
         if n != n_expected:
             raise ValueError(
@@ -116,6 +129,10 @@ def over_partitions(estimator, name, X):
     estimator = copy(estimator)
     width, dtype = RESULTS[name](estimator)
     empty = np.empty((0,) if width is None else (0, width), dtype)
+    names = NAMES[name](estimator) if name in NAMES else None
+    if not hasattr(X, "columns"):
+        # Each block would say that it has none of these names.
+        vars(estimator).pop("feature_names_in_", None)
     kind = "default"
     if name in NAMES:
         kind = _get_output_config("transform", estimator)["dense"]
@@ -125,12 +142,17 @@ def over_partitions(estimator, name, X):
             f"{kind!r}."
         )
     if kind == "pandas":
-        return _frame(estimator, name, X, empty)
+        return _frame(estimator, name, X, empty, names)
     return _array(partial(_of_block, estimator, name, empty), X, empty)
 
 
 def _of_block(estimator, name, empty, block):
-    return getattr(estimator, name)(block) if block.shape[0] else empty
+    if not block.shape[0]:
+        return empty
+    result = getattr(estimator, name)(block)
+    if hasattr(empty, "columns"):
+        result.columns = empty.columns
+    return result
 
 
 def _array(function, X, empty):
@@ -152,15 +174,14 @@ def _array(function, X, empty):
     return da.concatenate(blocks, allow_unknown_chunksizes=True)
 
 
-def _frame(estimator, name, X, empty):
+def _frame(estimator, name, X, empty, names):
     """Return a Dask data frame with names, and the index of X if it has one."""
     import dask.dataframe as dd
     import pandas as pd
     from dask import delayed
 
-    columns = [*NAMES[name](estimator)]
     index = X._meta.index if hasattr(X, "columns") else None
-    header = pd.DataFrame(empty, columns=columns, index=index)
+    header = pd.DataFrame(empty, columns=[*names], index=index)
     function = partial(_of_block, estimator, name, header)
     if hasattr(X, "columns"):
         return X.map_partitions(function, meta=header)

@@ -5,7 +5,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import partial
 from math import inf
-from time import monotonic
+from time import monotonic, sleep
 
 from ._stopping import RowsLost
 
@@ -16,7 +16,7 @@ BRANCHES = 16
 ATTEMPTS = 3
 
 # A task that brings more than this along is not sent again and again.
-MOST_SENT = 2**20
+MOST_SENT = 2**16
 
 # Seconds between looks at the scheduler, how long it may take to answer, and how long
 # there may be no worker.
@@ -36,9 +36,15 @@ def current_client():
     if distributed is None:
         return None
     try:
-        return distributed.default_client()
+        client = distributed.default_client()
     except ValueError:
         return None
+    try:
+        distributed.get_worker()
+    except ValueError:
+        return client
+    # In a task: it would wait for tasks that wait for it.
+    return None
 
 
 def tree_sum(add, tasks):
@@ -148,11 +154,8 @@ class Rounds:
         """Return how many bytes may be kept between rounds."""
         if self._client is None:
             return LOCAL_BYTES / 2
-        # Of many workers this is about some.
-        workers = self._client.scheduler_info()["workers"].values()
-        limits = [worker["memory_limit"] or inf for worker in workers]
-        n_workers = len(self._client.nthreads())
-        return n_workers * sum(limits) / max(1, len(limits)) / 2
+        limits = [worker["memory_limit"] or inf for worker in self._workers()]
+        return sum(limits) / 2
 
     def keep(self, tasks):
         """Return tasks whose results, once made, are kept where they were made."""
@@ -185,17 +188,34 @@ class Rounds:
             If it can't be had: the scheduler does not answer, there have been no
             workers for two minutes, or several attempts have failed.
         """
-        problem: object = "its parts did not add up to all rows"
-        for _ in range(ATTEMPTS):
+        problem, cause = "its parts did not add up to all rows", None
+        for attempt in range(ATTEMPTS):
             try:
                 result = self._result(task)
             except (CancelledError, OSError, *_killed()) as error:
-                problem = f"{type(error).__name__}: {error}"
-                self._look()
-                continue
-            if is_right(result):
-                return result
-        raise RowsLost(f"a round over the rows failed {ATTEMPTS} times, as {problem}")
+                problem, cause = f"{type(error).__name__}: {error}", error
+                self._mend(task, attempt)
+            except Exception:
+                # Only a client that has given up itself fails otherwise.
+                if self._client is None or self._client.status == "running":
+                    raise
+                self._workers()
+            else:
+                if is_right(result):
+                    return result
+        failed = f"a round over the rows failed {ATTEMPTS} times"
+        raise RowsLost(f"{failed}, as {problem}") from cause
+
+    def _mend(self, task, attempt):
+        """Let what has failed be done again, after a while; RowsLost if nobody can."""
+        if self._client is None:
+            return
+        from distributed.client import futures_of
+
+        self._workers()
+        sleep(attempt)
+        # What is kept, and has failed for good, would fail again at once.
+        self._client.retry([f for f in futures_of(task) if f.status == "error"])
 
     def _result(self, task):
         if self._client is None:
@@ -212,26 +232,24 @@ class Rounds:
                     return future.result(timeout=LOOK)
                 except TimeoutError:
                     if future.done():
-                        raise
-                    if self._look():
+                        return future.result()
+                    if self._workers():
                         since = monotonic()
                     elif monotonic() - since > WITHOUT_WORKERS:
                         raise RowsLost(
                             f"there has been no worker for {WITHOUT_WORKERS:.0f} s"
                         ) from None
 
-    def _look(self):
-        """Return whether there are workers; RowsLost if the scheduler is gone."""
+    def _workers(self):
+        """Return what is known of each worker; RowsLost if the scheduler is gone."""
         client = self._client
-        if client is None:
-            return True
         try:
             status = client.sync(client.scheduler.identity, callback_timeout=ANSWER)
         except Exception as error:
             raise RowsLost(
                 f"Dask's scheduler does not answer: {type(error).__name__}: {error}"
             ) from error
-        return bool(status["workers"])
+        return status["workers"].values()
 
     def _local(self):
         import dask
@@ -246,7 +264,7 @@ def _cancelled_if_left(future):
     """Let nobody go on with what nobody waits for, as after Ctrl-C."""
     try:
         yield
-    except BaseException:
+    except (KeyboardInterrupt, RowsLost):
         # A scheduler that is gone has nothing left to cancel.
         if future.client.status == "running":
             future.cancel()

@@ -1,7 +1,7 @@
 """The rows a fit sees: cells, their weights, and which of them, without copies."""
 
 from functools import reduce
-from math import ceil
+from math import ceil, inf
 from operator import iadd
 
 import numpy as np
@@ -155,6 +155,14 @@ class Rows:
                 taken._sample_weight = self._sample_weight[positions]
         return taken
 
+    def extremes(self):
+        """Return the least and the greatest value of each column that are read."""
+        least, greatest = inf, -inf
+        for X, _ in self.blocks(block_length(self._row_bytes)):
+            least = np.minimum(least, X.min(axis=0))
+            greatest = np.maximum(greatest, X.max(axis=0))
+        return least, greatest
+
     def at_hand(self):
         """Return those of the rows that can be read at once."""
         return self
@@ -181,26 +189,33 @@ class Rows:
 
     def batches(self, size, rng=None):
         """Yield these rows in batches, shuffled by `rng` if it is given."""
-        if rng is None:
-            for few in gen_batches(len(self), size):
-                yield self.take(np.arange(few.start, few.stop))
-            return
-        for part in self._shuffled_parts(size, rng):
-            order = rng.permutation(len(part))
-            yield from (part.take(order[few]) for few in gen_batches(len(part), size))
+        for part in self._parts(size, rng):
+            n_rows = len(part)
+            order = np.arange(n_rows) if rng is None else rng.permutation(n_rows)
+            for few in gen_batches(n_rows, size):
+                yield part.take(order[few])
+            # Two of them would take twice the memory.
+            del part
 
-    def _shuffled_parts(self, size, rng):
-        """Yield the rows of some blocks, at random, that together are read at once."""
-        if self.nbytes <= SHUFFLED_BYTES:
-            yield self
-            return
-        length = max(1, SHUFFLED_BLOCK_BYTES // self._row_bytes)
+    def _parts(self, size, rng):
+        """Yield rows in parts that are read at once.
+
+        To be shuffled, those are of blocks that lie anywhere.
+        """
         n_rows = max(SHUFFLED_BYTES // self._row_bytes, SHUFFLED_BATCHES * size)
-        starts = length * rng.permutation(ceil(len(self) / length))
-        for few in gen_batches(len(starts), ceil(n_rows / length)):
-            blocks = [np.arange(i, i + length) for i in np.sort(starts[few])]
-            where = np.concatenate(blocks)
-            yield self.take(where[where < len(self)]).gathered()
+        if len(self) <= n_rows:
+            # What numbers they have is found out once.
+            yield self.gathered() if isinstance(self._indices, Division) else self
+        elif rng is None:
+            yield from self.pieces(n_rows // size * size)
+        else:
+            length = max(1, SHUFFLED_BLOCK_BYTES // self._row_bytes)
+            starts = length * rng.permutation(ceil(len(self) / length))
+            # None is a small rest, of rows from one place.
+            for few in np.array_split(starts, ceil(len(self) / n_rows)):
+                blocks = [np.arange(i, i + length) for i in np.sort(few)]
+                where = np.concatenate(blocks)
+                yield self.take(where[where < len(self)]).gathered()
 
     def gathered(self):
         """Return the same rows, and nothing besides, as they are stored."""

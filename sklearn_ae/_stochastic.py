@@ -7,7 +7,7 @@ from math import cos, isfinite, pi, sqrt
 import numpy as np
 
 from ._options import POSITIVE, SHARE, parameter
-from ._stopping import ENDINGS, Outcome, Solver, Tracker
+from ._stopping import ENDINGS, Outcome, RowsLost, Solver, Tracker
 
 # So many parameters, with their gradient and moments, fit into a core's own cache.
 ADAM_CHUNK = 32_768
@@ -109,8 +109,11 @@ class Stochastic(Solver):
                     break
         except ENDINGS as error:
             outcome = tracker.ended(error)
-        if outcome is not Outcome.LOST:
-            outcome = _settle(tracker, theta, problem.value, outcome)
+        try:
+            if outcome is not Outcome.LOST:
+                outcome = _settle(tracker, theta, problem.value, outcome)
+        except RowsLost as error:
+            outcome = tracker.ended(error)
         return tracker.solution(outcome)
 
 

@@ -14,6 +14,10 @@ class RowsLost(RuntimeError):
     """Rows on other machines can't be reached any more."""
 
 
+# What may end a training from outside, which keeps what it has found.
+ENDINGS = (KeyboardInterrupt, RowsLost)
+
+
 @dataclass(frozen=True)
 class Problem:
     """The function that is to be minimised.
@@ -33,10 +37,6 @@ class Problem:
     value: Callable[[np.ndarray], float]
     value_and_gradient: Callable[[np.ndarray], tuple[float, np.ndarray]]
     epoch: Callable[[Callable, np.ndarray, dict], float]
-
-
-# What may end a training from outside, which keeps what it has found.
-ENDINGS = (KeyboardInterrupt, RowsLost)
 
 
 class Solver(Option):
@@ -96,6 +96,11 @@ class Outcome(Enum):
         "Training ended in iteration {n_iter}, as {reason}; the best parameters so far "
         "are kept."
     )
+
+    @classmethod
+    def of(cls, error):
+        """Return what one of `ENDINGS` is."""
+        return cls.LOST if isinstance(error, RowsLost) else cls.INTERRUPTED
 
     @property
     def cut_short(self):
@@ -226,8 +231,7 @@ class Tracker:
         if not self.history:
             raise error
         self._reason = str(error)
-        lost = isinstance(error, RowsLost)
-        return Outcome.LOST if lost else Outcome.INTERRUPTED
+        return Outcome.of(error)
 
     def solution(self, outcome):
         curves = self.history, self.validation_history

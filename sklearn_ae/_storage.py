@@ -40,19 +40,20 @@ def gathered(X, indices):
 def stacked(arrays, n_rows):
     """Return arrays, of so many rows in all, below each other; dense or sparse.
 
-    Each is needed until the next is asked for.
+    All are of one kind. Each is needed until the next is asked for. If there are fewer
+    rows, fewer are returned.
     """
-    start, whole = 0, None
+    start, whole = 0, np.empty(0)
     for X in arrays:
         if X.shape[0] == n_rows:
             return X
         if not isinstance(X, np.ndarray):
             return vstack([X, *arrays], format="csr")
-        if whole is None:
+        if not start:
             whole = np.empty((n_rows, X.shape[1]), X.dtype)
         whole[start : start + len(X)] = X
         start += len(X)
-    return whole
+    return whole[:start]
 
 
 def read(X, indices, dtype, buffer=None):

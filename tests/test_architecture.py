@@ -49,7 +49,7 @@ FLOORS = {
         "_lbfgs",
         "_stochastic",
         "_rounds",
-        "_runners",
+        "_replicas",
         "_threads",
     },
     "gaps": {"_gaps"},

@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae import (
+    AutoencoderImputer,
     AutoencoderOutlierDetector,
     AutoencoderTransformer,
     CodePenalty,
@@ -217,6 +218,10 @@ def test_data_frames_have_names(elsewhere):
         (lazily(IRIS[:, 0]), None, "must have two dimensions"),
         (lazily(np.where(IRIS > 7, np.inf, IRIS)), None, "contains infinity"),
         (lazily(IRIS), np.ones(7), r"must have shape \(150,\)"),
+        (lazily(IRIS), lazily(np.ones(7)), "a number for each of 150 rows, got 7"),
+        (lazily(IRIS), lazily(np.ones((150, 1))), "must have one dimension, got 2"),
+        (lazily(IRIS), 0, "sample_weight must be positive, got 0"),
+        (lazily(IRIS)[lazily(IRIS)[:, 0] > 100], None, "At least 2 rows"),
         (lazily(IRIS, 50), np.zeros(150), "must not be 0 for all rows"),
         (lazily(IRIS, 50), -np.ones(150), "Negative values"),
         (lazily(IRIS[:1]), None, "At least 2 rows"),
@@ -245,6 +250,59 @@ def test_small_numbers_and_float32_stay_so(elsewhere):
         assert rows.dtype == of_fit
         assert rows.gathered()._X.dtype == dtype
         assert theta(AutoencoderTransformer(3, **quick).fit(X)).dtype == of_fit
+
+
+def test_partitions_may_be_stored_in_different_types(elsewhere):
+    X = np.round(DIGITS) + 0.25
+    X[:200] = np.floor(X[:200])
+    blocks = [X[:200].astype(np.uint8), X[200:400].astype(np.float32), X[400:]]
+    parts = [da.from_array(block, chunks=block.shape) for block in blocks]
+    mixed = da.concatenate(
+        [part.map_blocks(np.asarray, dtype=float, meta=X[:0]) for part in parts]
+    )
+    rows = check_rows(AutoencoderTransformer(), mixed)
+    assert_allclose(rows.mean(lambda cells: cells), X.mean(axis=0))
+    whole = np.ma.masked_array(np.arange(600).reshape(150, 4), np.zeros((150, 4), bool))
+    whole[100, 2] = np.ma.masked
+    estimator = AutoencoderTransformer(2, **quick).fit(da.from_array(whole, chunks=50))
+    assert_allclose(estimator.mean_, whole.mean(axis=0))
+
+
+def test_no_rows_to_score():
+    estimator = AutoencoderTransformer(2, **quick).fit(IRIS)
+    with pytest.raises(ValueError, match="must have rows of positive weight"):
+        estimator.score(lazily(IRIS)[lazily(IRIS)[:, 0] > 100])
+
+
+def test_a_number_as_weight_is_none(elsewhere):
+    X = lazily(DIGITS)
+    plain = theta(AutoencoderTransformer(2, **quick).fit(X))
+    fitted = AutoencoderTransformer(2, **quick).fit(X, sample_weight=2.5)
+    assert_array_equal(theta(fitted), plain)
+
+
+def test_weights_of_a_partition_that_are_all_0_are_checked(elsewhere):
+    frame = dd.from_pandas(pd.DataFrame(IRIS), npartitions=3)
+    weight = da.concatenate([da.zeros(20, chunks=20), da.ones(100, chunks=50)])
+    with pytest.raises(ValueError, match="sample_weight"):
+        AutoencoderTransformer(2, **quick).fit(frame, sample_weight=weight)
+
+
+def test_a_group_of_which_no_row_is_set_aside(elsewhere, monkeypatch):
+    monkeypatch.setattr(_collections, "GROUP_BYTES", 2)
+    X = da.concatenate([lazily(DIGITS[:1500], 500), lazily(DIGITS[:3], 3)])
+    params = quick | {"early_stopping": True, "code_penalty": SQUARES}
+    assert AutoencoderTransformer(2, **params).fit(X).n_iter_ == 3
+
+
+def test_only_the_rows_to_validate_on_are_elsewhere(elsewhere):
+    estimator = AutoencoderTransformer(2, **quick).fit(DIGITS, X_val=lazily(DIGITS))
+    assert estimator.validation_loss_curve_ is not None
+
+
+def test_the_imputer_says_what_to_use():
+    with pytest.raises(TypeError, match="takes rows that are in memory, got a Dask"):
+        AutoencoderImputer().fit(lazily(IRIS))
 
 
 # Rounds
