@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._dask_rows import SMALL_BYTES, Build, DaskRows
-from ._rounds import Rounds, current_client, tasks_with
+from ._rounds import Rounds, all_results, current_client, tasks_with
 from ._statistics import relative
 from ._storage import stacked, stored_values
 
@@ -113,112 +113,112 @@ def read_collection(read, X, sample_weight, dtype, like, as_rows, again=True):
     again : bool, default=True
         Whether they will be read more than once or twice.
     """
-    from dask import delayed
-
-    if sample_weight is not None and np.ndim(sample_weight) == 0:
-        if not sample_weight > 0:
-            raise ValueError(f"sample_weight must be positive, got {sample_weight}.")
-        sample_weight = None
     rounds, parts = Rounds(current_client()), partitions(X)
     pairs = list(zip(parts, _weights(sample_weight, X, parts, rounds), strict=True))
-    counting = tasks_with(partial(Counts.of, read), pairs)
-    counts = rounds.result(delayed(list, pure=False)(counting))
-    largest = max(few.largest for few in counts)
-    if sample_weight is not None and largest == 0:
-        raise ValueError("sample_weight must not be 0 for all rows.")
-    if min(few.least for few in counts) >= largest:
-        largest = None
-    kept = [i for i, few in enumerate(counts) if few.n_rows] or [0]
-    nbytes = sum(few.nbytes for few in counts)
-    n_groups = 1 if nbytes <= SMALL_BYTES else ceil(nbytes / GROUP_BYTES)
-    groups = _groups(kept, [few.nbytes for few in counts], min(n_groups, len(kept)))
+    counts = all_results(rounds, partial(Counts.of, read), pairs)
+    weighted = any(weights is not None for _, weights in pairs)
     stored = np.result_type(*(few.dtype for few in counts))
-    load_group = partial(load, read, stored, largest, dtype)
-    lengths = [sum(counts[i].n_rows for i in group) for group in groups]
-    loads = [
-        (n, [pairs[i] for i in group]) for n, group in zip(lengths, groups, strict=True)
-    ]
+    load_group = partial(load, read, stored, _largest(counts, weighted), dtype)
+    nbytes = sum(few.nbytes for few in counts)
+    loads = []
+    for group in _groups(counts):
+        n_rows = sum(counts[i].n_rows for i in group)
+        loads.append((n_rows, [pairs[i] for i in group]))
     if nbytes <= SMALL_BYTES:
-        (task,) = tasks_with(load_group, loads)
-        return as_rows(*rounds.result(task), like)
-    # A group, and what a task makes of it.
-    rounds.task_bytes = 2 * max(sum(counts[i].nbytes for i in g) for g in groups)
+        (loaded,) = all_results(rounds, load_group, loads)
+        return as_rows(*loaded, like)
     if again and nbytes <= rounds.memory():
-        tasks = rounds.keep(tasks_with(load_group, loads))
+        groups = rounds.keep(tasks_with(load_group, loads))
     else:
-        tasks = rounds.again_and_again(load_group, loads)
-    args = tasks, lengths, rounds
-    if not any(few.gaps for few in counts):
-        return _rows(*args, Build(dtype))
-    n_features = X.shape[1]
-    location = np.zeros(n_features, dtype) if like is None else like.location
-    rows = _rows(*args, Build(dtype, location))
-    if like is None:
-        location = rows.mean(lambda X: X).astype(dtype)
-        rows = _rows(*args, Build(dtype, location))
-    return rows
+        groups = rounds.again_and_again(load_group, loads)
+    lengths = dict(enumerate(n_rows for n_rows, _ in loads))
+    location = None
+    if any(few.gaps for few in counts):
+        location = np.zeros(X.shape[1], dtype) if like is None else like.location
+    args = dict(enumerate(groups)), lengths, (Build(dtype, location),), rounds
+    rows = DaskRows(*args)
+    return rows.with_gaps_as_mean() if rows.has_gaps and like is None else rows
 
 
-def _groups(numbers, nbytes, n_groups):
+def _largest(counts, weighted):
+    """Return the largest weight of all, or None if they are all the same."""
+    largest = max(few.largest for few in counts)
+    if weighted and largest == 0:
+        raise ValueError("sample_weight must not be 0 for all rows.")
+    alike = min(few.least for few in counts) >= largest
+    return None if alike else largest
+
+
+def _groups(counts):
     """Return the numbers of partitions in groups of about the same size.
 
-    Each is from all over the collection, which may be sorted.
+    Each is from all over the collection, which may be sorted. There is one group, if
+    all rows are few, and partitions without rows are in none.
     """
-    groups: list = [[] for _ in range(n_groups)]
-    sizes = [(0, i) for i in range(n_groups)]
+    numbers = [i for i, few in enumerate(counts) if few.n_rows] or [0]
+    nbytes = sum(few.nbytes for few in counts)
+    n_groups = 1 if nbytes <= SMALL_BYTES else ceil(nbytes / GROUP_BYTES)
+    sizes = [(0, i) for i in range(min(n_groups, len(numbers)))]
+    groups: list = [[] for _ in sizes]
     for number in numbers:
         size, i = heappop(sizes)
         groups[i].append(number)
-        heappush(sizes, (size + nbytes[number], i))
+        heappush(sizes, (size + counts[number].nbytes, i))
     return groups
-
-
-def _rows(groups, lengths, rounds, build):
-    groups, lengths = dict(enumerate(groups)), dict(enumerate(lengths))
-    return DaskRows(groups, lengths, (build,), rounds)
 
 
 def _weights(sample_weight, X, parts, rounds):
     """Return the weights of each partition, delayed, or None."""
     from dask import delayed
 
+    if sample_weight is not None and np.ndim(sample_weight) == 0:
+        if not sample_weight > 0:
+            raise ValueError(f"sample_weight must be positive, got {sample_weight}.")
+        sample_weight = None
     if sample_weight is None:
         return [None] * len(parts)
     if is_collection(sample_weight):
-        if sample_weight.ndim != 1:
-            raise ValueError(
-                f"sample_weight must have one dimension, got {sample_weight.ndim}."
-            )
-        lengths = [getattr(rows, "chunks", [[nan]])[0] for rows in (X, sample_weight)]
-        if not np.isnan(np.concatenate(lengths)).any():
-            if sum(lengths[0]) != sum(lengths[1]):
-                raise ValueError(
-                    f"sample_weight must have a number for each of {sum(lengths[0])} "
-                    f"rows, got {sum(lengths[1])}."
-                )
-            sample_weight = sample_weight.rechunk((lengths[0],))
-        weights = partitions(sample_weight)
-        if len(weights) != len(parts):
-            raise ValueError(
-                "sample_weight must have the partitions of X, "
-                f"{len(parts)}, got {len(weights)}."
-            )
-        return weights
-    weights = np.asarray(sample_weight)
-    lengths = [*getattr(X, "chunks", [[nan]])[0]]
+        return _partitions_like(X, parts, sample_weight)
+    weights, lengths = np.asarray(sample_weight), _chunks(X)
     if np.isnan(lengths).any():
-        counting = tasks_with(_n_rows, [(part,) for part in parts])
-        lengths = rounds.result(delayed(list, pure=False)(counting))
+        # A sparse block has no len().
+        lengths = all_results(rounds, _n_rows, [(part,) for part in parts])
     if weights.shape != (sum(lengths),):
         raise ValueError(
             f"sample_weight must have shape ({sum(lengths)},), one number for each row "
             f"of X, got {weights.shape}."
         )
-    ends = np.cumsum(lengths)[:-1]
-    of_parts = np.split(weights, ends)
+    of_parts = np.split(weights, np.cumsum(lengths)[:-1])
     return [delayed(few, pure=False, traverse=False) for few in of_parts]
 
 
 def _n_rows(block):
-    # A sparse one has no len().
     return block.shape[0]
+
+
+def _chunks(X):
+    """Return the lengths of partitions, as far as they are known; NaN if not."""
+    return [*X.chunks[0]] if hasattr(X, "chunks") else [nan]
+
+
+def _partitions_like(X, parts, sample_weight):
+    """Return the partitions of weights, which have to be those of X."""
+    if sample_weight.ndim != 1:
+        raise ValueError(
+            f"sample_weight must have one dimension, got {sample_weight.ndim}."
+        )
+    lengths, others = _chunks(X), _chunks(sample_weight)
+    if not np.isnan([*lengths, *others]).any():
+        if sum(lengths) != sum(others):
+            raise ValueError(
+                f"sample_weight must have a number for each of {sum(lengths)} rows, "
+                f"got {sum(others)}."
+            )
+        sample_weight = sample_weight.rechunk((tuple(lengths),))
+    weights = partitions(sample_weight)
+    if len(weights) != len(parts):
+        raise ValueError(
+            f"sample_weight must have the partitions of X, {len(parts)}, got "
+            f"{len(weights)}."
+        )
+    return weights

@@ -1,7 +1,8 @@
 """Rows of Dask collections: on other machines, or too many for this one."""
 
+import builtins
 from copy import copy, deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
 from itertools import accumulate
 from math import ceil
@@ -69,11 +70,16 @@ class Call:
         return getattr(rows, self.method)(self.argument)
 
 
-def on_worker(function, steps, number, loaded, *others):
+def of_group(function, steps, number, loaded, *others):
     """Return what ``function(rows, number, *others)`` does for the rows of a group."""
+    rows = reduce(lambda rows, step: step(rows, number), steps, loaded)
+    return function(rows, number, *others)
+
+
+def on_worker(*args):
+    """Return what `of_group` does, as it would be in a fit in memory."""
     with threads(Sharing.NOTHING), np.errstate(all="ignore"):
-        rows = reduce(lambda rows, step: step(rows, number), steps, loaded)
-        return function(rows, number, *others)
+        return of_group(*args)
 
 
 def counted(function, rows, number):
@@ -113,6 +119,7 @@ class DaskRows(Rows):
         self._lengths = {number: n for number, n in lengths.items() if n}
         self._groups = {number: groups[number] for number in self._lengths}
         self._steps, self._rounds = steps, rounds
+        self.on_workers = rounds.are_shared_out
         self._weight_sum: Any = None
         self._sampled = self._sample() if sampled is None else sampled
         self.dtype, self.n_features = self._sampled.dtype, self._sampled.n_features
@@ -136,9 +143,13 @@ class DaskRows(Rows):
 
     def _each(self, function):
         """Return the tasks that call ``function(rows, number)`` for each group."""
-        function = partial(counted, function)
-        of_all = partial(on_worker, function, self._steps)
+        of_all = partial(self._place, partial(counted, function), self._steps)
         return tasks_with(of_all, list(self._groups.items()))
+
+    @property
+    def _place(self):
+        # Here the threads are those of the fit.
+        return on_worker if self.on_workers else of_group
 
     def _starts(self, length=1):
         """Return the position of the first row of each group, and the end.
@@ -152,8 +163,15 @@ class DaskRows(Rows):
     def sum(self, function, length, map=map):
         from dask import delayed
 
-        starts = self._starts(length)
-        tasks = self._each(lambda rows, number: function(starts[number], rows))
+        starts, map = self._starts(length), builtins.map if self.on_workers else map
+
+        def sums(rows, number):
+            def of_piece(start, piece):
+                return function(starts[number] + start, piece)
+
+            return rows.sum(of_piece, length, map)
+
+        tasks = self._each(sums)
         whole = tree_sum(delayed(total, pure=False), tasks)
         return self._rounds.result(whole, self._is_all)[2:]
 
@@ -245,6 +263,13 @@ class DaskRows(Rows):
         steps = (*self._steps, step)
         return DaskRows(self._groups, self._lengths, steps, self._rounds, sampled)
 
+    def with_gaps_as_mean(self):
+        """Return the same, where a gap reads as the mean of what is known."""
+        location = self.mean(lambda X: X).astype(self.dtype)
+        build = replace(self._steps[0], location=location)
+        steps = (build, *self._steps[1:])
+        return DaskRows(self._groups, self._lengths, steps, self._rounds)
+
     def with_values(self):
         # There are no others: `read` leaves them out.
         return self
@@ -280,13 +305,13 @@ class DaskRows(Rows):
         from dask import delayed
 
         numbers, n_replicas = [*self._groups], 1
-        if self._rounds.are_shared_out:
+        if self.on_workers:
             n_replicas = max(1, min(len(numbers), batch_size // LEAST_BATCH))
         order = numbers if rng is None else rng.permutation(numbers)
         drawn = objective.draws.seed_of_pass(), rng is not None
         size = ceil(batch_size / n_replicas)
         one = LocalPass(objective, objective.typical(self), run, size, *drawn)
-        local = partial(on_worker, one, self._steps)
+        local = partial(self._place, one, self._steps)
         go_on = partial(
             delayed(called, pure=False), delayed(local, pure=False, traverse=False)
         )

@@ -325,7 +325,7 @@ def _choose_sharing(fitted, rows):
     Python, so blocks must be large; so must matrix products for BLAS to share them out.
     """
     solver, model = fitted.choices.solver, fitted.model
-    if rows.remote:
+    if rows.on_workers:
         return Sharing.NOTHING
     if solver == "svd":
         return choose_for_decomposition(rows.n_features)

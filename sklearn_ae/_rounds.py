@@ -1,4 +1,4 @@
-"""Rounds of tasks: on the workers of a Dask client, or on threads of this process."""
+"""Rounds of tasks: on the workers of a Dask client, or one by one in this process."""
 
 import sys
 from concurrent.futures import CancelledError
@@ -25,8 +25,11 @@ LOOK, ANSWER, WITHOUT_WORKERS = 5.0, 30.0, 120.0
 # What Dask warns of if a graph is larger.
 LARGE_GRAPH = "distributed.admin.large-graph-warning-threshold"
 
-# Memory that rounds without a client may take beside what the package takes.
-LOCAL_BYTES = 128 * 2**20
+# What is kept in memory without a client.
+LOCAL_BYTES = 64 * 2**20
+
+# How tasks are done then.
+LOCAL = {"scheduler": "synchronous"}
 
 
 def current_client():
@@ -66,6 +69,14 @@ def tasks_with(function, arguments):
     of_all = delayed(function, pure=False, traverse=False)
     call = delayed(called, pure=False)
     return [call(of_all, *args) for args in arguments]
+
+
+def all_results(rounds, function, arguments):
+    """Return what a function returns for each tuple of arguments, after one round."""
+    from dask import delayed
+
+    tasks = tasks_with(function, arguments)
+    return rounds.result(delayed(list, pure=False)(tasks))
 
 
 class Unread:
@@ -131,16 +142,9 @@ class Rounds:
     Parameters
     ----------
     client : distributed.Client or None
-        None is the threads of this process.
-
-    Attributes
-    ----------
-    task_bytes : int
-        Memory that one task takes, once that is known. Without a client there are only
-        as many tasks at once as 128 MiB allow.
+        None is this process, where tasks are done one after the other, lest they take
+        more memory together.
     """
-
-    task_bytes = LOCAL_BYTES
 
     def __init__(self, client):
         self._client = client
@@ -153,7 +157,7 @@ class Rounds:
     def memory(self):
         """Return how many bytes may be kept between rounds."""
         if self._client is None:
-            return LOCAL_BYTES / 2
+            return LOCAL_BYTES
         limits = [worker["memory_limit"] or inf for worker in self._workers()]
         return sum(limits) / 2
 
@@ -162,7 +166,7 @@ class Rounds:
         from dask import persist
 
         if self._client is None:
-            return list(persist(*tasks, **self._local()))
+            return list(persist(*tasks, **LOCAL))
         return self._client.persist(tasks)
 
     def again_and_again(self, function, groups):
@@ -219,7 +223,7 @@ class Rounds:
 
     def _result(self, task):
         if self._client is None:
-            return task.compute(**self._local())
+            return task.compute(**LOCAL)
         import dask
 
         # Parameters go along, once for all workers.
@@ -250,13 +254,6 @@ class Rounds:
                 f"Dask's scheduler does not answer: {type(error).__name__}: {error}"
             ) from error
         return status["workers"].values()
-
-    def _local(self):
-        import dask
-
-        n_workers = max(1, LOCAL_BYTES // max(1, self.task_bytes))
-        n_workers = min(n_workers, dask.system.CPU_COUNT)
-        return {"scheduler": "threads", "num_workers": int(n_workers)}
 
 
 @contextmanager

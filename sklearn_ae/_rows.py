@@ -76,7 +76,10 @@ class Rows:
         Of what `array` returns.
 
     remote : bool, default=False
-        Whether they are elsewhere, so that each look at them takes a while.
+        Whether each look at them takes a while.
+
+    on_workers : bool, default=False
+        Whether others do what is to be done with them, each with one thread.
 
     has_gaps : bool, default=False
         Whether there are cells that are not known, and weigh nothing. PCA is then no
@@ -97,7 +100,7 @@ class Rows:
         What blocks are converted to, if it is not that of X.
     """
 
-    remote = has_gaps = False
+    remote = on_workers = has_gaps = False
 
     def __init__(self, X, sample_weight=None, indices=None, dtype=None):
         self._X, self._sample_weight, self._indices = X, sample_weight, indices

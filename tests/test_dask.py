@@ -340,7 +340,7 @@ def test_what_has_no_room_is_read_again_in_every_round(elsewhere, monkeypatch):
     kept = AutoencoderTransformer(3, **params).fit(X)
     n_kept = sum(n_reads)
     assert n_kept <= 2 * len(DIGITS) + 10
-    monkeypatch.setattr(_rounds, "LOCAL_BYTES", 2**18)
+    monkeypatch.setattr(_rounds, "LOCAL_BYTES", 0)
     again = AutoencoderTransformer(3, **params).fit(X)
     assert sum(n_reads) > 5 * n_kept
     assert_array_equal(theta(again), theta(kept))
