@@ -122,10 +122,12 @@ def measure_rounds(sizes, folder):
     n_rows, table = sizes.n_rows["rounds"], {}
     write_rows(folder / "rounds.npy", n_rows)
     for solver in ("lbfgs", "adam"):
+        # Two networks at once, in the second case.
         for n_workers in (1, 2) * N_REPEATS:
             with cluster(n_workers) as client:
                 X = collection(folder / "rounds.npy", n_rows)
-                figures = seconds_of(autoencoder(solver=solver), X)
+                estimator = autoencoder(solver=solver, batch_size=512)
+                figures = seconds_of(estimator, X)
                 client.cluster.close()
             table.setdefault((solver, n_workers), []).append(figures)
     shown = []

@@ -122,9 +122,9 @@ class BaseAutoencoder(
             else becomes float64. NaN (pandas.NA, a masked cell) is a gap; each column
             must have a value. Sparse rows are made dense block by block. Files that are
             mapped (``numpy.load(path, mmap_mode="r")``) and Dask collections may be
-            larger than memory, or on other machines (docs/scaling.md); minibatches of
-            the latter train several networks at once, whose mean is taken after each
-            epoch, if there is a Dask client. Never modified.
+            larger than memory, or on other machines (docs/scaling.md). With a Dask
+            client, a `batch_size` of 512 or more trains several networks at once, one
+            for each 256 rows, whose mean is taken after each epoch. Never modified.
 
         y : Ignored
             Not used, present for API consistency by convention.

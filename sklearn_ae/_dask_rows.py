@@ -25,7 +25,7 @@ SMALL_BYTES = 16 * 2**20
 MAX_SAMPLED, SAMPLED_BYTES = 20_000, 16 * 2**20
 
 # Replicas that are trained at once get so many rows of each batch at least.
-LEAST_BATCH = 64
+LEAST_BATCH = 256
 
 
 @dataclass(frozen=True)
@@ -300,7 +300,8 @@ class DaskRows(Rows):
         """Let replicas go through some of the groups each, and take their mean.
 
         A batch is divided among them, so that each takes about as many steps as one
-        network would, with all rows. They start together, and meet at the end.
+        network would with all rows. They start together, and meet at the end. One
+        alone, as with the default batches, goes from group to group.
         """
         from dask import delayed
 

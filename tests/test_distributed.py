@@ -126,8 +126,10 @@ def test_full_passes_have_the_same_bits_with_and_without_workers(client):
     assert_array_equal(theta(estimator), found)
 
 
-def test_networks_trained_at_once(client):
+def test_networks_trained_at_once(client, monkeypatch):
     params = {"solver": "adam", "max_iter": 20, "early_stopping": True}
+    params |= {"batch_size": 64}
+    monkeypatch.setattr(_dask_rows, "LEAST_BATCH", 16)
     first, second = (fit(**params) for _ in range(2))
     assert_array_equal(theta(first), theta(second))
     here = AutoencoderTransformer(**PARAMS | params).fit(DIGITS)
