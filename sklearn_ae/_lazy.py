@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from ._collections import is_collection, of_whole_rows, partitions
 from ._compat import _get_output_config
 from ._input import check_columns_of, check_is_table
+from ._rounds import tasks_with
 
 
 def _codes(estimator):
@@ -163,27 +164,31 @@ def _array(function, X, empty):
     width = empty.shape[1:]
     if hasattr(X, "chunks"):
         X, options = of_whole_rows(X), {"meta": empty, "dtype": empty.dtype}
+        # One for all blocks: it carries the estimator.
+        options |= {"function": delayed(function, pure=False, traverse=False)}
         if not width:
-            return X.map_blocks(function, drop_axis=1, **options)
-        return X.map_blocks(function, chunks=(X.chunks[0], width), **options)
-    call = delayed(function, pure=False)
+            return X.map_blocks(_of, drop_axis=1, **options)
+        return X.map_blocks(_of, chunks=(X.chunks[0], width), **options)
     blocks = [
-        da.from_delayed(call(part), (np.nan, *width), meta=empty)
-        for part in partitions(X)
+        da.from_delayed(block, (np.nan, *width), meta=empty)
+        for block in tasks_with(function, [(part,) for part in partitions(X)])
     ]
     return da.concatenate(blocks, allow_unknown_chunksizes=True)
+
+
+def _of(block, function):
+    return function(block)
 
 
 def _frame(estimator, name, X, empty, names):
     """Return a Dask data frame with names, and the index of X if it has one."""
     import dask.dataframe as dd
     import pandas as pd
-    from dask import delayed
 
-    index = X._meta.index if hasattr(X, "columns") else None
+    index = divisions = None
+    if hasattr(X, "columns"):
+        index, divisions = X._meta.index, X.divisions if X.known_divisions else None
     header = pd.DataFrame(empty, columns=[*names], index=index)
     function = partial(_of_block, estimator, name, header)
-    if hasattr(X, "columns"):
-        return X.map_partitions(function, meta=header)
-    call = delayed(function, pure=False)
-    return dd.from_delayed([call(part) for part in partitions(X)], meta=header)
+    frames = tasks_with(function, [(part,) for part in partitions(X)])
+    return dd.from_delayed(frames, meta=header, divisions=divisions)
