@@ -62,10 +62,9 @@ class LazyForCollections:
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        for name in RESULTS.keys() & vars(cls).keys():
-            setattr(cls, name, lazy(vars(cls)[name]))
-        if "explain" in vars(cls):
-            setattr(cls, "explain", of_few_rows(vars(cls)["explain"]))  # noqa: B010
+        wrappers = dict.fromkeys(RESULTS, lazy) | {"explain": of_few_rows}
+        for name in wrappers.keys() & vars(cls).keys():
+            setattr(cls, name, wrappers[name](vars(cls)[name]))
 
     def fit_transform(self, X, y=None, **fit_params):
         """Fit to X, then transform it; lazily, if it is a Dask collection.
@@ -85,10 +84,11 @@ class LazyForCollections:
         -------
         codes : ndarray of shape (n_samples, n_components_)
         """
+        estimator: Any = self
+        others: Any = super()
         if is_collection(X):
-            estimator: Any = self
             return estimator.fit(X, y, **fit_params).transform(X)
-        return super().fit_transform(X, y, **fit_params)  # type: ignore[misc]
+        return others.fit_transform(X, y, **fit_params)
 
 
 def lazy(method):
