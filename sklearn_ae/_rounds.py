@@ -250,6 +250,7 @@ class Rounds:
         try:
             status = client.sync(client.scheduler.identity, callback_timeout=ANSWER)
         except Exception as error:
+            # Whatever it is, as Dask has many names for it: nobody is there.
             raise RowsLost(
                 f"Dask's scheduler does not answer: {type(error).__name__}: {error}"
             ) from error
