@@ -150,7 +150,7 @@ class Rounds:
         self._client = client
 
     @property
-    def are_shared_out(self):
+    def on_workers(self):
         """Whether there may be several workers, whoever they are."""
         return self._client is not None
 

@@ -52,6 +52,7 @@ FLOORS = {
         "_replicas",
         "_threads",
     },
+    "rows of arrays": {"_array_rows"},
     "gaps": {"_gaps"},
     "rows elsewhere": {"_dask_rows"},
     "collections": {"_collections"},
