@@ -8,6 +8,8 @@ from operator import iadd
 import numpy as np
 from sklearn import get_config
 
+from ._stopping import RowsLost
+
 # Blocks of this size stay in a core's cache from one layer to the next.
 BLOCK_BYTES = 4 * 2**20
 
@@ -244,6 +246,21 @@ class Rows(ABC):
     def imputed(self, filler):
         """Return the same, with what has been filled in weighing like the rest."""
         return self
+
+
+def of_reachable(function, *rows):
+    """Apply a function to rows or, if they are lost, to those of them at hand.
+
+    Returns
+    -------
+    result : object
+    reason : str
+        Why it is of those at hand, or "".
+    """
+    try:
+        return function(*rows), ""
+    except RowsLost as error:
+        return function(*(few and few.at_hand() for few in rows)), str(error)
 
 
 def added(total, sums):

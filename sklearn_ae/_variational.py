@@ -327,7 +327,7 @@ n_iter_ :
                 f"Lower beta, which is {self.beta} here; or, if it collapses early in "
                 "training, raise it slowly from 0 with partial_fit.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _judge_pass(self, rows, rng):

@@ -30,6 +30,7 @@ FLOORS = {
     "options": {"_options"},
     "one idea each": {
         "_plotting",
+        "_safety",
         "_encoders",
         "_explanation",
         "_losses",

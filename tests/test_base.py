@@ -726,7 +726,7 @@ class Interrupting(Loss):
 @both
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_ctrl_c_leaves_a_usable_model(cls, solver, monkeypatch):
-    monkeypatch.setattr("sklearn_ae._base._last_interrupt", -np.inf)
+    monkeypatch.setattr("sklearn_ae._safety._last_interrupt", -np.inf)
     estimator = make(cls, solver=solver, loss=Interrupting(), max_iter=1000)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         estimator.fit(IRIS)
@@ -735,7 +735,7 @@ def test_ctrl_c_leaves_a_usable_model(cls, solver, monkeypatch):
 
 
 def test_ctrl_c_twice_is_ctrl_c(monkeypatch):
-    monkeypatch.setattr("sklearn_ae._base._last_interrupt", -np.inf)
+    monkeypatch.setattr("sklearn_ae._safety._last_interrupt", -np.inf)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         make(loss=Interrupting(), max_iter=1000).fit(IRIS)
     estimator = make(loss=Interrupting(), max_iter=1000)
