@@ -1,10 +1,7 @@
 """What all estimators share: training, prediction, and what is kept."""
 
 import warnings
-from contextlib import contextmanager
 from functools import partial
-from math import inf
-from time import monotonic
 from typing import Any, Self
 
 import numpy as np
@@ -28,7 +25,8 @@ from ._input import (
 )
 from ._lazy import LazyForCollections
 from ._parameters import AutoencoderParameters
-from ._rows import streaming_length
+from ._rows import of_reachable, streaming_length
+from ._safety import all_or_nothing, insist_on_interrupt
 from ._scores import LossScore
 from ._stochastic import Stochastic
 from ._stopping import Outcome
@@ -37,39 +35,6 @@ from ._threads import Sharing, choose_for_products, threads
 
 # Choices that are attributes of a fitted estimator.
 CHOSEN = ("n_components", "hidden_layer_sizes", "activation", "noise", "alpha")
-
-
-@contextmanager
-def all_or_nothing(estimator, rng=None):
-    """Leave the estimator as it was if anything goes wrong; yields what undoes all.
-
-    So is `rng`, what the estimator draws from, if it is given.
-    """
-    before = vars(estimator).copy()
-    state = rng and rng.get_state(legacy=False)
-
-    def undo():
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        if rng:
-            rng.set_state(state)
-
-    try:
-        yield undo
-    except BaseException:
-        undo()
-        raise
-
-
-_last_interrupt = -inf
-
-
-def _insist_on_interrupt():
-    """Raise KeyboardInterrupt if this is the second within five seconds."""
-    global _last_interrupt
-    previous, _last_interrupt = _last_interrupt, monotonic()
-    if _last_interrupt - previous < 5:
-        raise KeyboardInterrupt
 
 
 def _supports_partial_fit(estimator):
@@ -182,24 +147,24 @@ class BaseAutoencoder(
             rng = check_random_state(self.random_state)
             fitted, solution, training, aside = fit(self, rows, aside, rng, before)
             if solution.outcome is Outcome.INTERRUPTED:
-                _insist_on_interrupt()
-            if not solution.outcome.converged:
-                ending = solution.outcome, solution.n_iter, solution.reason
-                self._warn(*ending, stacklevel=4)
+                insist_on_interrupt()
             self._store(fitted)
             # partial_fit starts anew from here.
             self._rng = None
             with threads(Sharing.NOTHING):
-                if solution.outcome is Outcome.LOST:
-                    rows = rows.at_hand()
-                self._judge(self._filled(rows), training, aside, rng)
+                judge, rows = partial(self._judge, rng=rng), self._filled(rows)
+                _, reason = of_reachable(judge, rows, training, aside)
+            solution = solution.with_loss(reason)
+            if not solution.outcome.converged:
+                ending = solution.outcome, solution.n_iter, solution.reason
+                self._warn(*ending, stacklevel=4)
         return self
 
     @available_if(_supports_partial_fit)
     def partial_fit(
         self, X: ArrayLike, y: object = None, *, sample_weight: ArrayLike | None = None
     ) -> Self:
-        """Pass once over some rows, in minibatches.
+        r"""Pass once over some rows, in minibatches.
 
         The first call fixes `n_components_`, `activation_`, `mean_` and `scale_` from
         its rows, so these should be typical. There is no stopping, and no last epoch:
@@ -223,7 +188,8 @@ class BaseAutoencoder(
 
         Parameters
         ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        X : {array-like, sparse matrix, Dask array or data frame} of shape \
+                (n_samples, n_features)
             Rows as for `fit`; a single one is enough after the first call.
 
         y : Ignored
@@ -242,6 +208,9 @@ class BaseAutoencoder(
         ValueError
             As in `fit`, or if a parameter has changed that may not. The estimator stays
             as before the call.
+        RuntimeError
+            If rows of a Dask collection could not be reached. The estimator stays as
+            before the call.
 
         Warns
         -----

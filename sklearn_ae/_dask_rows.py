@@ -1,7 +1,7 @@
 """Rows of Dask collections: on other machines, or too many for this one."""
 
 import builtins
-from copy import copy, deepcopy
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import cached_property, partial, reduce
 from itertools import accumulate
@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ._array_rows import ArrayRows, joined
 from ._division import Division
 from ._gaps import GappyRows
 from ._replicas import LocalPass, Replica, average
 from ._rounds import Unread, called, tasks_with, tree_sum
 from ._rows import Rows, added
-from ._storage import stacked
 from ._threads import Sharing, threads
 
 # Smaller collections are brought here: a round would take longer than all their rows.
@@ -39,7 +39,7 @@ class Build:
         # What is not kept is read now.
         X, weights = loaded() if isinstance(loaded, Unread) else loaded
         if self.location is None:
-            return Rows(X, weights, None, self.dtype)
+            return ArrayRows(X, weights, None, self.dtype)
         return GappyRows(X, weights, None, self.dtype, self.location)
 
 
@@ -119,7 +119,7 @@ class DaskRows(Rows):
         self._lengths = {number: n for number, n in lengths.items() if n}
         self._groups = {number: groups[number] for number in self._lengths}
         self._steps, self._rounds = steps, rounds
-        self.on_workers = rounds.are_shared_out
+        self.on_workers = rounds.on_workers
         self._weight_sum: Any = None
         self._sampled = self._sample() if sampled is None else sampled
         self.dtype, self.n_features = self._sampled.dtype, self._sampled.n_features
@@ -131,10 +131,6 @@ class DaskRows(Rows):
     @property
     def location(self):
         return self._sampled.location if self.has_gaps else super().location
-
-    @property
-    def nbytes(self):
-        return len(self) * self.n_features * self.dtype.itemsize
 
     def at_hand(self):
         return self._sampled
@@ -330,12 +326,3 @@ class DaskRows(Rows):
         state.update(deepcopy(end.state))
         objective.code_means = end.code_means
         return end.loss / end.n_rows
-
-
-def joined(parts):
-    """Return one object of several `Rows` that are in memory."""
-    whole = copy(parts[0])
-    whole._X = stacked((part._X for part in parts), sum(map(len, parts)))
-    if whole._sample_weight is not None:
-        whole._sample_weight = np.concatenate([part.weights() for part in parts])
-    return whole.take(slice(None))

@@ -20,9 +20,9 @@ from ._model import check_loss
 from ._objective import Objective, objective_block_length
 from ._options import tried
 from ._penalties import ElasticNet
-from ._rows import read_only
+from ._rows import of_reachable, read_only
 from ._scaling import fit_scaling
-from ._stopping import ENDINGS, Outcome, Problem, RowsLost, Solution, Stopping
+from ._stopping import ENDINGS, Outcome, Problem, Solution, Stopping
 from ._threads import LARGE_BLOCK, Sharing, choose_for_decomposition, threads
 
 # What hidden_layer_sizes="auto" tries beside AUTO_SIZES, until one is better.
@@ -75,17 +75,12 @@ def fit(params, rows, aside, rng, before=None):
     fitted, solution, *divided = found
     # From here on gaps are what they are in prediction.
     training, aside = (few and few.filled_by(fitted.filler) for few in divided)
-    if solution.outcome is Outcome.LOST:
-        training, aside = (few and few.at_hand() for few in (training, aside))
     if fitted.choices.used_code.nested:
         wanted = params.n_components if before is None else before.path.n_components
         with threads(choose_for_decomposition(rows.n_features)):
-            try:
-                fitted = with_path(fitted, wanted, training, aside)
-            except RowsLost as error:
-                solution = replace(solution, outcome=Outcome.LOST, reason=str(error))
-                training, aside = (few and few.at_hand() for few in (training, aside))
-                fitted = with_path(fitted, wanted, training, aside)
+            cut = partial(with_path, fitted, wanted)
+            fitted, reason = of_reachable(cut, training, aside)
+        solution = solution.with_loss(reason)
     return fitted, solution, training, aside
 
 
@@ -236,15 +231,8 @@ def _train(fitted, training, aside, rng, map_pieces):
     else:
         stopping = _stopping(fitted, objective, validation, len(training))
         solution = choices.solver.minimize(problem, fitted.theta, stopping)
-    value = None
-    if solution.outcome is not Outcome.LOST:
-        try:
-            value = objective.value(solution.theta, rows)
-        except RowsLost as error:
-            solution = replace(solution, outcome=Outcome.LOST, reason=str(error))
-    if value is None:
-        value = objective.value(solution.theta, rows.at_hand())
-    return _with_results(fitted, solution, value), solution
+    value, reason = of_reachable(partial(objective.value, solution.theta), rows)
+    return _with_results(fitted, solution, value), solution.with_loss(reason)
 
 
 def _stopping(fitted, objective, validation, n_rows):

@@ -5,16 +5,17 @@ from typing import Any
 
 import numpy as np
 
-from ._rows import Rows, block_length
+from ._array_rows import ArrayRows
+from ._rows import block_length
 
 
-class FilledRows(Rows):
+class FilledRows(ArrayRows):
     """Rows in which NaN stands for what is not known, and something else is read.
 
     Parameters
     ----------
     X, sample_weight, indices, dtype
-        As for `Rows`.
+        As for `ArrayRows`.
     location : ndarray of shape (n_features,)
         What that is: the mean, so that the network gets 0.
     filler : callable(X, known) -> ndarray or None
@@ -90,12 +91,12 @@ class GappyRows(FilledRows):
             source["sample_weight"] = None
         if n_whole == n_some:
             # The gaps were in others.
-            return Rows(**source)
+            return ArrayRows(**source)
         return GappyRows(**source, location=self.location, filler=self.filler)
 
     def known(self):
         if self._known is None:
-            self._known = ~np.isnan(Rows.array(self))
+            self._known = ~np.isnan(ArrayRows.array(self))
         return self._known
 
     def cell_weights(self):

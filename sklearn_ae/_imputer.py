@@ -11,7 +11,7 @@ from sklearn.base import TransformerMixin, clone
 from sklearn.impute import MissingIndicator
 from sklearn.utils.validation import check_is_fitted
 
-from ._base import BaseAutoencoder, all_or_nothing
+from ._base import BaseAutoencoder
 from ._collections import is_collection
 from ._compat import (
     MissingValues,
@@ -23,6 +23,7 @@ from ._compat import (
 from ._completion import HiddenCells
 from ._input import FLOAT_DTYPES, as_numbers, check_weights
 from ._options import Parameters, parameter
+from ._safety import all_or_nothing
 from ._transformer import AutoencoderTransformer
 
 # With one scale for all columns, so many times the spread of another is too much.

@@ -6,11 +6,12 @@ import numpy as np
 from sklearn.utils import check_array
 from sklearn.utils.validation import validate_data
 
+from ._array_rows import ArrayRows
 from ._collections import is_collection, read_collection
 from ._compat import _check_sample_weight, _num_samples
 from ._gaps import GappyRows
 from ._losses import Loss, as_loss
-from ._rows import Rows, block_length, read_only
+from ._rows import block_length, read_only
 from ._statistics import relative
 from ._storage import stored_values, with_nan
 
@@ -200,7 +201,7 @@ def as_rows(X, weights, like=None):
     if values.size and np.isnan(values.min()):
         location = None if like is None else like.location
         return GappyRows(X, weights, kept, dtype, location)
-    return Rows(X, weights, kept, dtype)
+    return ArrayRows(X, weights, kept, dtype)
 
 
 def check_columns(estimator, rows):
@@ -275,7 +276,7 @@ def check_codes(estimator, X, dtype):
             f"X has {codes.shape[1]} columns, but inverse_transform expects "
             f"n_components_={estimator.n_components_}."
         )
-    return Rows(codes, dtype=dtype)
+    return ArrayRows(codes, dtype=dtype)
 
 
 def check_validation_rows(estimator, X_val, sample_weight_val, rows):

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from sklearn.base import OutlierMixin
 
+from ._array_rows import ArrayRows
 from ._base import BaseAutoencoder, of_array
 from ._calibration import Calibration, fence, share_outside
 from ._choices import LEAST_ASIDE, LEAST_TO_HOLD_OUT
@@ -19,7 +20,7 @@ from ._explanation import by_variable, reasons, variables_of
 from ._input import as_rows
 from ._options import parameter
 from ._parameters import Noise, one_of
-from ._rows import Rows, block_length
+from ._rows import block_length
 from ._scores import PARTS, CombinedScore, LossScore
 from ._threads import Sharing
 
@@ -325,7 +326,7 @@ n_iter_, loss_, loss_curve_, validation_loss_curve_ :
         X = np.where(hidden, np.nan, observed)
         X = as_rows(X, None, self._fitted).filled_by(self._fitted.filler).array()
         for _ in range(EXPECTING_ROUNDS):
-            rows = Rows(X, dtype=self._fitted.dtype)
+            rows = ArrayRows(X, dtype=self._fitted.dtype)
             filled = self._by_blocks(of_array(self._fitted.model.reconstruct), rows)
             X = np.where(hidden, filled, X)
         return X

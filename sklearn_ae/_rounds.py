@@ -148,9 +148,10 @@ class Rounds:
 
     def __init__(self, client):
         self._client = client
+        self._lost = ""
 
     @property
-    def are_shared_out(self):
+    def on_workers(self):
         """Whether there may be several workers, whoever they are."""
         return self._client is not None
 
@@ -190,8 +191,18 @@ class Rounds:
         ------
         RowsLost
             If it can't be had: the scheduler does not answer, there have been no
-            workers for two minutes, or several attempts have failed.
+            workers for two minutes, or several attempts have failed. From then on it is
+            raised at once.
         """
+        if self._lost:
+            raise RowsLost(self._lost)
+        try:
+            return self._right_result(task, is_right)
+        except RowsLost as error:
+            self._lost = str(error)
+            raise
+
+    def _right_result(self, task, is_right):
         problem, cause = "its parts did not add up to all rows", None
         for attempt in range(ATTEMPTS):
             try:

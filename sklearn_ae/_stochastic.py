@@ -110,8 +110,7 @@ class Stochastic(Solver):
         except ENDINGS as error:
             outcome = tracker.ended(error)
         try:
-            if outcome is not Outcome.LOST:
-                outcome = _settle(tracker, theta, problem.value, outcome)
+            outcome = _settle(tracker, theta, problem.value, outcome)
         except RowsLost as error:
             outcome = tracker.ended(error)
         return tracker.solution(outcome)

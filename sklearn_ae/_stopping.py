@@ -1,7 +1,7 @@
 """When a minimiser stops, what it returns, and what it is told about the function."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from math import inf, isfinite
 
@@ -183,6 +183,10 @@ class Solution:
     validation_history: list
     best: float = inf
     reason: str = ""
+
+    def with_loss(self, reason):
+        """Return the same, but that rows were lost if there is a reason to say so."""
+        return replace(self, outcome=Outcome.LOST, reason=reason) if reason else self
 
 
 @dataclass

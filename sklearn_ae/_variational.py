@@ -11,6 +11,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from ._array_rows import ArrayRows
 from ._base import BaseAutoencoder
 from ._gaps import or_typical
 from ._gaussian import Gaussian
@@ -19,7 +20,7 @@ from ._losses import LOSSES, Loss
 from ._mixed_loss import MixedLoss
 from ._options import AT_LEAST_1, NOT_NEGATIVE, parameter
 from ._parameters import one_of
-from ._rows import Rows, block_length
+from ._rows import block_length
 
 # Variance of the posterior mean from which a number of the code says something of a
 # row (Burda, Grosse & Salakhutdinov 2016, section 5.2).
@@ -315,7 +316,7 @@ n_iter_ :
             raw = model.raw_of_codes(views, rows.array())
             return model.units.targets.invert(model.loss.draw(raw, rng))
 
-        return self._by_blocks(drawn, Rows(codes)), codes
+        return self._by_blocks(drawn, ArrayRows(codes)), codes
 
     def _judge(self, rows, training, aside, rng):
         self._measure_bound(training.spread(min(len(training), MAX_ROWS)))
@@ -326,7 +327,7 @@ n_iter_ :
                 f"Lower beta, which is {self.beta} here; or, if it collapses early in "
                 "training, raise it slowly from 0 with partial_fit.",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=5,
             )
 
     def _judge_pass(self, rows, rng):

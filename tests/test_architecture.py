@@ -30,6 +30,7 @@ FLOORS = {
     "options": {"_options"},
     "one idea each": {
         "_plotting",
+        "_safety",
         "_encoders",
         "_explanation",
         "_losses",
@@ -52,6 +53,7 @@ FLOORS = {
         "_replicas",
         "_threads",
     },
+    "rows of arrays": {"_array_rows"},
     "gaps": {"_gaps"},
     "rows elsewhere": {"_dask_rows"},
     "collections": {"_collections"},

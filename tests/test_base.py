@@ -25,7 +25,7 @@ from sklearn_ae import (
     Huber,
     Loss,
 )
-from sklearn_ae._rows import Rows
+from sklearn_ae._array_rows import ArrayRows
 
 IRIS = load_iris().data
 CLASSES = [AutoencoderTransformer, AutoencoderOutlierDetector]
@@ -726,7 +726,7 @@ class Interrupting(Loss):
 @both
 @pytest.mark.parametrize("solver", ["lbfgs", "adam"])
 def test_ctrl_c_leaves_a_usable_model(cls, solver, monkeypatch):
-    monkeypatch.setattr("sklearn_ae._base._last_interrupt", -np.inf)
+    monkeypatch.setattr("sklearn_ae._safety._last_interrupt", -np.inf)
     estimator = make(cls, solver=solver, loss=Interrupting(), max_iter=1000)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         estimator.fit(IRIS)
@@ -735,7 +735,7 @@ def test_ctrl_c_leaves_a_usable_model(cls, solver, monkeypatch):
 
 
 def test_ctrl_c_twice_is_ctrl_c(monkeypatch):
-    monkeypatch.setattr("sklearn_ae._base._last_interrupt", -np.inf)
+    monkeypatch.setattr("sklearn_ae._safety._last_interrupt", -np.inf)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         make(loss=Interrupting(), max_iter=1000).fit(IRIS)
     estimator = make(loss=Interrupting(), max_iter=1000)
@@ -782,14 +782,14 @@ def test_warm_start_goes_on_from_where_it_was():
 def test_warm_start_sets_the_same_rows_aside(cls, solver, monkeypatch):
     """Others have been trained on, and say nothing of what is new."""
     seen = []
-    hold_out = Rows.hold_out
+    hold_out = ArrayRows.hold_out
 
     def recorded(self, fraction, rng):
         halves = hold_out(self, fraction, rng)
         seen.append([half.array() for half in halves])
         return halves
 
-    monkeypatch.setattr(Rows, "hold_out", recorded)
+    monkeypatch.setattr(ArrayRows, "hold_out", recorded)
     X = np.random.RandomState(0).normal(size=(12_000, 3))
     params = {"warm_start": True, "early_stopping": True, "solver": solver}
     estimator = make(cls, hidden_layer_sizes=(4,), max_iter=2, **params)

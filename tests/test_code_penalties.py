@@ -20,13 +20,13 @@ from sklearn_ae import (
     KLSparsity,
     L1Sparsity,
 )
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._draws import Draws
 from sklearn_ae._losses import SquaredError
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
 from sklearn_ae._penalties import ElasticNet
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling, Units
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped after max_iter")
@@ -80,7 +80,7 @@ def test_gradient(penalties, code_activation, weighted, tied, block_rows):
     units = Units.of(Scaling(np.zeros(5), np.ones(())), SquaredError(), False)
     rng = np.random.RandomState(0)
     weights = rng.uniform(0.5, 2, size=40) if weighted else None
-    rows = Rows(rng.normal(size=(40, 5)), weights)
+    rows = ArrayRows(rng.normal(size=(40, 5)), weights)
     theta = rng.normal(scale=0.5, size=network.n_parameters)
     options = {"block_rows": block_rows, "code_penalties": penalties}
     feature_weight = None
@@ -306,7 +306,7 @@ def test_heavy_rows_count_as_much_in_each_minibatch(batch_size):
     units = Units.of(Scaling(np.zeros(5), np.ones(())), SquaredError(), False)
     rng = np.random.RandomState(0)
     X, weights = rng.normal(size=(50, 5)), rng.choice([1.0, 9.0], size=50)
-    rows, theta = Rows(X, weights), rng.normal(size=network.n_parameters)
+    rows, theta = ArrayRows(X, weights), rng.normal(size=network.n_parameters)
     model = Model(network, SquaredError(), units)
     objective = Objective(model, None, np.float64, code_penalties=[L1Sparsity(0.5)])
     value, gradient = objective.value_and_gradient(theta, rows)

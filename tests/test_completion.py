@@ -4,9 +4,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.datasets import load_breast_cancer
 
 from sklearn_ae import AutoencoderTransformer, HiddenCells
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._completion import Completion
 from sklearn_ae._gaps import GappyRows
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import fit_scaling
 
 
@@ -140,7 +140,7 @@ def test_only_hidden_cells_count():
     start = AutoencoderTransformer(
         noise=HiddenCells(0.2), learning_rate_init=1e-9, early_stopping=False, **params
     ).fit(X)
-    rows = Rows(X)
+    rows = ArrayRows(X)
     _, scaling = fit_scaling(rows, "per_feature")
     hidden = np.random.RandomState(0).uniform(size=X.shape) < 0.2
     scaled = scaling.apply(X)

@@ -16,7 +16,7 @@ from sklearn_ae import (
     MaskingNoise,
     SaltAndPepperNoise,
 )
-from sklearn_ae._rows import Rows
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._scaling import fit_scaling
 
 DIGITS, IRIS = load_digits().data, load_iris().data
@@ -190,7 +190,7 @@ KINDS = {
 def corrupted(noise, X, scaling="global", seed=0):
     """Return rows of the user's as a corruption leaves them."""
     noise = GaussianNoise(noise) if isinstance(noise, float) else noise
-    rows = Rows(X)
+    rows = ArrayRows(X)
     _, scaling = fit_scaling(rows, scaling)
     scaled = scaling.apply(X).copy()
     scaled.setflags(write=False)

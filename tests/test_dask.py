@@ -1,11 +1,12 @@
 """Dask collections, without a client: rounds are threads of this process."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn.datasets import load_digits, load_iris
-from sklearn.exceptions import ConvergenceWarning
 
 from sklearn_ae import (
     AutoencoderImputer,
@@ -363,30 +364,47 @@ def test_a_round_that_misses_rows_is_repeated(elsewhere, monkeypatch):
         rows.mean(np.square)
 
 
-@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @pytest.mark.parametrize(
-    "cls", [AutoencoderTransformer, AutoencoderOutlierDetector, VariationalAutoencoder]
+    ("cls", "options"),
+    [
+        (AutoencoderTransformer, {"solver": "adam"}),
+        (AutoencoderTransformer, {"solver": "lbfgs"}),
+        (AutoencoderTransformer, {"ordered": True, "n_components": "auto"}),
+        (AutoencoderOutlierDetector, {"solver": "adam"}),
+        (VariationalAutoencoder, {}),
+    ],
 )
-def test_rows_that_are_lost_leave_what_was_best(elsewhere, monkeypatch, cls, solver):
-    if cls is VariationalAutoencoder and solver == "lbfgs":
-        pytest.skip("codes are drawn anew")
-    params = quick | {"solver": solver, "max_iter": 20, "early_stopping": True}
-    original, done = _rounds.Rounds._result, []
+def test_rows_lost_in_any_round_leave_what_was_best(
+    elsewhere, monkeypatch, cls, options
+):
+    params = quick | options | {"max_iter": 4, "early_stopping": True}
+    original, n_left = _rounds.Rounds._result, [10**9]
 
     def lost(self, task):
-        done.append(task)
-        if len(done) > 25:
+        n_left[0] -= 1
+        if n_left[0] < 0:
             raise RowsLost("the scheduler is gone")
         return original(self, task)
 
     monkeypatch.setattr(_rounds.Rounds, "_result", lost)
-    with pytest.warns(
-        ConvergenceWarning, match="ended in iteration .* as the scheduler"
-    ):
-        estimator = cls(**params).fit(lazily(DIGITS))
-    assert 1 <= estimator.n_iter_ < 20
-    assert np.isfinite(estimator.score_samples(DIGITS)).all()
-    done.clear()
-    done.extend(range(25))
-    with pytest.raises(RowsLost):
-        cls(**params).fit(lazily(DIGITS))
+    cls(**params).fit(lazily(DIGITS))
+    endings = []
+    for n_rounds in range(10**9 - n_left[0]):
+        n_left[0], estimator = n_rounds, cls(**params)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                estimator.fit(lazily(DIGITS))
+            except RowsLost:
+                endings.append("error")
+                assert not hasattr(estimator, "n_iter_")
+                continue
+        messages = [str(warning.message) for warning in caught]
+        assert sum("as the scheduler is gone" in text for text in messages) == 1
+        endings.append("fitted")
+        assert 1 <= estimator.n_iter_ <= 4
+        assert np.isfinite(estimator.score_samples(DIGITS)).all()
+    # Once an iteration is done, nothing is lost any more.
+    n_errors = endings.count("error")
+    assert endings == ["error"] * n_errors + ["fitted"] * (len(endings) - n_errors)
+    assert len(endings) - n_errors >= 4

@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from sklearn_ae import _rows
+from sklearn_ae import _array_rows
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._division import TILE, Division
-from sklearn_ae._rows import Rows
 
 
 @pytest.mark.parametrize("n", [TILE - 1, TILE, 3 * TILE + 7, 5 * TILE])
@@ -39,10 +39,10 @@ def test_other_draws_set_others_aside():
 
 
 def test_many_rows_are_divided_without_a_list(monkeypatch):
-    monkeypatch.setattr(_rows, "MANY_ROWS", 1000)
+    monkeypatch.setattr(_array_rows, "MANY_ROWS", 1000)
     X = np.arange(50_000.0)[:, None]
     weight = 1 + np.arange(50_000) % 3
-    kept, aside = Rows(X, weight).hold_out(0.1, np.random.RandomState(0))
+    kept, aside = ArrayRows(X, weight).hold_out(0.1, np.random.RandomState(0))
     assert isinstance(kept._indices, Division)
     assert len(aside) == 5000
     both = np.vstack([kept.array(), aside.array()])

@@ -11,12 +11,12 @@ from matplotlib import pyplot
 from numpy.testing import assert_allclose
 
 import sklearn_ae
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._losses import SquaredError
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
 from sklearn_ae._penalties import ElasticNet
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling, Units
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -52,7 +52,7 @@ def test_gradients_of_what_is_shown(shown):
             assert relative_error(objective, theta, rows) < 1e-6
     plain = Model(network, SquaredError(), Units.of(scaling, SquaredError(), False))
     objective = Objective(plain, ElasticNet(), np.float64)
-    squares = Rows(X**2, weights)
+    squares = ArrayRows(X**2, weights)
     assert_allclose(objective.value(theta, rows), objective.value(theta, squares))
 
 

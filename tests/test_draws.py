@@ -10,6 +10,7 @@ from sklearn.datasets import load_iris
 from threadpoolctl import threadpool_limits
 
 from sklearn_ae import AutoencoderTransformer, CodePenalty, Corruption, GaussianNoise
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._code import Code
 from sklearn_ae._draws import CODES, INPUTS, TILE, Draws
 from sklearn_ae._losses import SquaredError
@@ -17,7 +18,7 @@ from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
 from sklearn_ae._penalties import ElasticNet
-from sklearn_ae._rows import Rows, added
+from sklearn_ae._rows import added
 from sklearn_ae._scaling import Scaling, Units
 from sklearn_ae._threads import Sharing, threads
 
@@ -144,7 +145,7 @@ def make_objective(code=None, *, n_features=5, **options):
 def test_a_pass_does_not_depend_on_blocks_and_threads(
     code, noise, n_threads, block_rows
 ):
-    rows = Rows(np.random.RandomState(1).normal(size=(3000, 5)))
+    rows = ArrayRows(np.random.RandomState(1).normal(size=(3000, 5)))
     whole, theta = make_objective(code, corruption=noise)
     value, gradient = whole.value_and_gradient(theta, rows)
     limits = threadpool_limits(n_threads, user_api="blas")
@@ -164,7 +165,7 @@ def test_no_thread_gets_memory_that_another_reads(monkeypatch):
         sleep(1e-4)
         return added(total, sums)
 
-    rows = Rows(np.random.RandomState(1).normal(size=(600, 5)))
+    rows = ArrayRows(np.random.RandomState(1).normal(size=(600, 5)))
     whole, theta = make_objective()
     _, expected = whole.value_and_gradient(theta, rows)
     monkeypatch.setattr("sklearn_ae._objective.added", slowly)
@@ -181,7 +182,7 @@ def test_no_thread_gets_memory_that_another_reads(monkeypatch):
 def test_gradient_with_a_code(code, block_rows, weighted):
     rng = np.random.RandomState(1)
     weights = rng.uniform(0.5, 2, size=12) if weighted else None
-    rows = Rows(rng.normal(size=(12, 5)), weights)
+    rows = ArrayRows(rng.normal(size=(12, 5)), weights)
     objective, theta = make_objective(code, block_rows=block_rows)
     value, _ = objective.value_and_gradient(theta, rows)
     assert_allclose(objective.value(theta, rows), value, rtol=1e-12)
@@ -190,7 +191,7 @@ def test_gradient_with_a_code(code, block_rows, weighted):
 
 
 def test_validation_measures_what_codes_cost_but_not_weights():
-    rows = Rows(np.random.RandomState(1).normal(size=(30, 5)))
+    rows = ArrayRows(np.random.RandomState(1).normal(size=(30, 5)))
     objective, theta = make_objective(Short())
     objective.penalty = ElasticNet(0.1)
     views, model = objective.model.network.views(theta), objective.model
@@ -209,7 +210,7 @@ def test_validation_measures_what_codes_cost_but_not_weights():
 @pytest.mark.parametrize("code", [Noisy(), Short()], ids=["n", "p"])
 def test_minibatches_do_not_depend_on_blocks(code, n_rows):
     rng = np.random.RandomState(1)
-    rows = Rows(rng.normal(size=(n_rows, 5)), rng.uniform(0.1, 3, size=n_rows))
+    rows = ArrayRows(rng.normal(size=(n_rows, 5)), rng.uniform(0.1, 3, size=n_rows))
     results = []
     for block_rows in (0, 7):
         options = {"corruption": GaussianNoise(0.5), "block_rows": block_rows}
@@ -220,7 +221,7 @@ def test_minibatches_do_not_depend_on_blocks(code, n_rows):
 
 
 def test_workspaces_are_used_again():
-    rows = Rows(np.random.RandomState(1).normal(size=(3000, 5)))
+    rows = ArrayRows(np.random.RandomState(1).normal(size=(3000, 5)))
     # Blocks are whole tiles where something is drawn; the last have what is left.
     for noise, lengths in ((None, {100}), (GaussianNoise(0.5), {1024, 952})):
         objective, theta = make_objective(corruption=noise, block_rows=100)
@@ -238,7 +239,7 @@ class Recorder(Corruption):
 
 
 def test_steps_draw_anew_and_passes_do_not():
-    rows = Rows(np.random.RandomState(1).normal(size=(50, 5)))
+    rows = ArrayRows(np.random.RandomState(1).normal(size=(50, 5)))
     for noise in (GaussianNoise(0.5), Recorder()):
         for block_rows in (0, 8):
             options = {"corruption": noise, "block_rows": block_rows}

@@ -1,7 +1,7 @@
-"""The house has a place for the whole family: each member here is one class.
+"""The house has a place for the whole family: a member that is to come is one class.
 
-These are sketches, of what is to come. What counts is that nothing else had to be
-changed for them, and that their gradients are right wherever the house uses them.
+What counts is that nothing else had to be changed for it, and that its gradients are
+right wherever the house uses them.
 """
 
 from dataclasses import dataclass, replace
@@ -9,76 +9,19 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from finite_differences import relative_error
-from joblib import Parallel, delayed
-from numpy.testing import assert_array_equal
-from sklearn.datasets import load_digits, load_iris
+from sklearn.datasets import load_digits
 
-from sklearn_ae import AutoencoderTransformer, Layer, _input
+from sklearn_ae import AutoencoderTransformer, Layer
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._losses import SquaredError
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
-from sklearn_ae._penalties import ElasticNet
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling, Units
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped after max_iter")
 
-DIGITS, IRIS = load_digits().data, load_iris().data
-quick = {"hidden_layer_sizes": (16,), "random_state": 0}
-
-
-def make_objective(code, n_components=3, **options):
-    """Return an objective over rows of five features, and parameters."""
-    width = code.encoder_width(n_components)
-    network = Network.mirrored(5, (4,), n_components, encoder_width=width)
-    scaling = Scaling(np.zeros(5), np.ones(()))
-    units = Units.of(scaling, SquaredError(), False)
-    model = Model(network, SquaredError(), units, code)
-    theta = np.random.RandomState(0).normal(scale=0.5, size=network.n_parameters)
-    return Objective(model, ElasticNet(0.1), np.float64, **options), theta
-
-
-def some_rows(kind=Rows, n_rows=40, weighted=True):
-    rng = np.random.RandomState(1)
-    weights = rng.uniform(0.5, 2, size=n_rows) if weighted else None
-    return kind(rng.normal(size=(n_rows, 5)), weights)
-
-
-def accept(monkeypatch, kind):
-    """Let estimators take another kind of rows: a line of `_input`."""
-
-    def as_rows(X, weights, like=None):
-        return kind(X, weights, None, X.dtype if like is None else like.dtype)
-
-    monkeypatch.setattr(_input, "as_rows", as_rows)
-
-
-class OnWorkers(Rows):
-    """Rows whose sums are made in other processes."""
-
-    def sum(self, function, length, map=map):
-        def on_workers(function, pieces):
-            return Parallel(2)(delayed(function)(piece) for piece in pieces)
-
-        return super().sum(function, length, on_workers)
-
-
-def test_estimators_take_rows_of_workers(monkeypatch):
-    X = np.random.RandomState(0).normal(size=(3000, 4)) @ IRIS[:4]
-    for solver, sizes in (("svd", ()), ("lbfgs", (16,))):
-        params = {"solver": solver, "hidden_layer_sizes": sizes, "max_iter": 9}
-        params |= {"n_components": 2, "noise": None if solver == "svd" else 0.3}
-        params |= {"tol": 0.5, "n_iter_no_change": 1}
-        results = []
-        for kind in (Rows, OnWorkers):
-            with monkeypatch.context() as patched:
-                accept(patched, kind)
-                patched.setattr("sklearn_ae._rows.BLOCK_BYTES", 2**16)
-                estimator = AutoencoderTransformer(**params, random_state=0).fit(X)
-                results.append([estimator._fitted.theta, estimator.score(X)])
-        assert_array_equal(results[0][0], results[1][0])
-        assert results[0][1] == results[1][1]
+DIGITS = load_digits().data
 
 
 @dataclass(repr=False, eq=False)
@@ -163,7 +106,7 @@ def test_convolutions():
     objective = Objective(Model(network, SquaredError(), units), None, np.float64)
     rng = np.random.RandomState(0)
     theta = rng.normal(scale=0.5, size=network.n_parameters)
-    assert relative_error(objective, theta, Rows(rng.normal(size=(20, 11)))) < 1e-6
+    assert relative_error(objective, theta, ArrayRows(rng.normal(size=(20, 11)))) < 1e-6
     params = {"hidden_layer_sizes": (Convolution(4, width=16, stride=8), 32)}
     estimator = AutoencoderTransformer(8, max_iter=30, random_state=0, **params)
     # Without a linear path, and with weights that are shared.

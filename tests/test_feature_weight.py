@@ -9,11 +9,11 @@ from sklearn.base import clone
 from sklearn.datasets import load_digits, load_iris
 
 from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer, Loss
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._losses import LOSSES
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Units, fit_scaling
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped after max_iter")
@@ -43,7 +43,7 @@ def test_gradient_and_value(name, weighted, block_rows):
     loss = Summed() if name == "own" else LOSSES[name]()
     rng = np.random.RandomState(0)
     X = rng.uniform(0.05, 0.95, size=(12, 5))
-    rows = Rows(X, rng.uniform(0.5, 2, size=12) if weighted else None)
+    rows = ArrayRows(X, rng.uniform(0.5, 2, size=12) if weighted else None)
     _, scaling = fit_scaling(rows, "global")
     weight = np.array([0, 0.5, 1, 1.5, 2])
     network = Network.mirrored(5, (4,), 2)

@@ -23,6 +23,7 @@ from sklearn_ae import (
     MaskingNoise,
     VariationalAutoencoder,
 )
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._code import Code
 from sklearn_ae._gaps import GappyRows
 from sklearn_ae._input import check_rows
@@ -31,7 +32,6 @@ from sklearn_ae._losses import SquaredError
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling, Units, fit_scaling
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped after max_iter")
@@ -414,10 +414,10 @@ def test_own_noise_gets_means_for_gaps():
 
 def test_rows_without_gaps_are_plain():
     estimator = AutoencoderTransformer()
-    assert type(check_rows(estimator, CANCER)) is Rows
+    assert type(check_rows(estimator, CANCER)) is ArrayRows
     assert type(check_rows(estimator, GAPPY)) is GappyRows
     huge = np.where(np.arange(4) % 2, 1e308, -1e308) * np.ones((3, 1))
-    assert type(check_rows(estimator, huge)) is Rows
+    assert type(check_rows(estimator, huge)) is ArrayRows
 
 
 @all_classes

@@ -6,13 +6,13 @@ from finite_differences import relative_error
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import integrate, stats
 
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._gaussian import Gaussian
 from sklearn_ae._likelihoods import Normal
 from sklearn_ae._losses import SquaredError
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling, Units
 
 
@@ -44,7 +44,7 @@ def test_divergence():
 def test_gradient(loss, linear_path, weighted, block_rows):
     rng = np.random.RandomState(1)
     weights = rng.uniform(0.5, 2, size=40) if weighted else None
-    rows = Rows(rng.normal(size=(40, 5)), weights)
+    rows = ArrayRows(rng.normal(size=(40, 5)), weights)
     network = Network.mirrored(
         5,
         (4,),

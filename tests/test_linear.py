@@ -8,8 +8,8 @@ from sklearn.decomposition import PCA
 from sklearn.preprocessing import StandardScaler
 
 from sklearn_ae import AutoencoderTransformer
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._linear import principal_axes
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling
 
 UNSCALED = Scaling(np.zeros(64), np.ones(()))
@@ -23,7 +23,7 @@ def relative_difference(a, b):
 def test_principal_axes_are_those_of_pca(n_rows, monkeypatch):
     X = load_digits().data[:n_rows]
     monkeypatch.setattr("sklearn_ae._rows.block_length", lambda row_bytes: 33)
-    axes = principal_axes(Rows(X), UNSCALED)
+    axes = principal_axes(ArrayRows(X), UNSCALED)
     pca = PCA(svd_solver="full").fit(X)
     n = 30
     assert_allclose(axes.mean, pca.mean_)
@@ -39,7 +39,7 @@ def test_few_directions_of_large_data_are_those_of_pca(shape, monkeypatch):
     rng = np.random.RandomState(0)
     X = 5 + rng.normal(size=shape) * 0.9 ** np.arange(shape[1])
     weight = rng.randint(1, 4, size=shape[0])
-    rows = Rows(X, weight.astype(float))
+    rows = ArrayRows(X, weight.astype(float))
     scaling = Scaling(np.zeros(shape[1]), np.ones(()))
     axes = principal_axes(rows, scaling, 8)
     exact = principal_axes(rows, scaling)
@@ -55,7 +55,7 @@ def test_few_directions_of_large_data_are_those_of_pca(shape, monkeypatch):
 @pytest.mark.parametrize("fraction", [0.1, 0.5, 0.9, 0.999])
 def test_n_for_variance_is_what_pca_takes(fraction):
     X = load_digits().data
-    n = principal_axes(Rows(X), UNSCALED).n_for_variance(fraction)
+    n = principal_axes(ArrayRows(X), UNSCALED).n_for_variance(fraction)
     assert n == PCA(fraction).fit(X).n_components_
 
 

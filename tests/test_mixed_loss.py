@@ -28,11 +28,11 @@ from sklearn_ae import (
     MixedLoss,
     VariationalAutoencoder,
 )
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._likelihoods import likelihood_of
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Units, fit_scaling
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped after max_iter")
@@ -138,7 +138,7 @@ def test_names_of_encoded_features():
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 def test_value_and_gradient(weights, dtype):
     X = TABLE.to_numpy().astype(dtype)[:60]
-    bound, _, X = bound_to(Rows(X))
+    bound, _, X = bound_to(ArrayRows(X))
     rng = np.random.RandomState(0)
     raw = rng.normal(size=X.shape).astype(dtype)
     if weights is not None:
@@ -161,7 +161,7 @@ def test_value_and_gradient(weights, dtype):
 
 
 def test_parts_are_those_of_scikit_learn():
-    bound, units, X = bound_to(Rows(TABLE.to_numpy()))
+    bound, units, X = bound_to(ArrayRows(TABLE.to_numpy()))
     raw = np.random.RandomState(0).normal(size=X.shape)
     cells, mean = bound.cells(X, raw).mean(axis=0), X.mean(axis=0)
     kinds = log_loss(X[:, :3], softmax(raw[:, :3], axis=1))
@@ -184,7 +184,7 @@ def test_parts_are_those_of_scikit_learn():
 
 def test_gradient_of_a_network():
     X = TABLE.to_numpy()[:50]
-    rows = Rows(X, np.linspace(0.1, 1, 50))
+    rows = ArrayRows(X, np.linspace(0.1, 1, 50))
     loss, units, _ = bound_to(rows)
     network = Network.mirrored(26, (8,), 3, linear_path=True)
     model = Model(network, loss, units)
@@ -363,7 +363,7 @@ def density(**params):
 def test_gradient_of_a_likelihood():
     """Also by the variances that are learnt."""
     X = TABLE.to_numpy()[:50]
-    rows = Rows(X, np.linspace(0.1, 1, 50))
+    rows = ArrayRows(X, np.linspace(0.1, 1, 50))
     likelihood, units, _ = bound_to(rows, likelihood_of(LOSS, 26, "auto"))
     network = Network.mirrored(26, (8,), 3, n_of_loss=2)
     model = Model(network, likelihood, units)
@@ -372,7 +372,7 @@ def test_gradient_of_a_likelihood():
 
 
 def test_likelihood_is_that_of_scipy():
-    rows = Rows(TABLE.to_numpy()[:50])
+    rows = ArrayRows(TABLE.to_numpy()[:50])
     likelihood, _, X = bound_to(rows, likelihood_of(LOSS, 26, "auto"))
     likelihood = likelihood.at(np.log([0.5, 2.0]))
     raw = np.random.RandomState(0).normal(size=X.shape)

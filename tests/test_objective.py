@@ -11,12 +11,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from sklearn_ae import Huber
 from sklearn_ae._activations import ACTIVATIONS
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._losses import LOSSES
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Block, Objective, Workspace
 from sklearn_ae._penalties import ElasticNet
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Units, fit_scaling
 
 PENALTIES = {
@@ -41,7 +41,7 @@ def make_problem(
     """Return an objective, parameters and weighted rows."""
     rng = np.random.RandomState(0)
     X = rng.uniform(0.05, 0.95, size=(n_rows, 5)).astype(dtype)
-    rows = Rows(X, rng.uniform(0.5, 2, size=n_rows).astype(dtype))
+    rows = ArrayRows(X, rng.uniform(0.5, 2, size=n_rows).astype(dtype))
     _, scaling = fit_scaling(rows, scaling)
     activations = activation, "identity", output_activation
     network = Network.mirrored(5, (4,), 2, activations)
@@ -131,8 +131,8 @@ def test_weights_of_cells(loss):
 def test_integer_weights_are_repeated_rows(loss):
     objective, theta, rows = make_problem(loss)
     weight = np.array([0, 1, 2, 3] * 3, dtype=float)
-    weighted = Rows(rows.array(), weight)
-    repeated = Rows(np.repeat(rows.array(), weight.astype(int), axis=0))
+    weighted = ArrayRows(rows.array(), weight)
+    repeated = ArrayRows(np.repeat(rows.array(), weight.astype(int), axis=0))
     value, gradient = objective.value_and_gradient(theta, weighted)
     gradient = gradient.copy()
     other_value, other_gradient = objective.value_and_gradient(theta, repeated)
@@ -145,7 +145,7 @@ def test_row_order_and_weight_scale_make_no_difference():
     value = objective.value(theta, rows)
     shuffled = rows.take(np.random.RandomState(1).permutation(len(rows)))
     assert_allclose(objective.value(theta, shuffled), value, rtol=1e-13)
-    heavier = Rows(rows.array(), 7 * rows.weights())
+    heavier = ArrayRows(rows.array(), 7 * rows.weights())
     assert_allclose(objective.value(theta, heavier), value, rtol=1e-13)
 
 
@@ -188,9 +188,9 @@ def test_an_objective_may_be_used_in_any_order(scaled):
         n = rng.randint(1, 24)
         some = [
             rows,
-            Rows(rows.array()[:n], rows.weights()[:n]),
+            ArrayRows(rows.array()[:n], rows.weights()[:n]),
             rows.take(rng.permutation(23)[:n]),
-            Rows(np.asfortranarray(rows.array())).take(np.arange(n)),
+            ArrayRows(np.asfortranarray(rows.array())).take(np.arange(n)),
         ][rng.randint(4)]
         theta[...] = rng.normal(size=theta.shape)
         point = theta if rng.randint(2) else theta.copy()
@@ -219,7 +219,7 @@ def test_huber_scales_with_the_data():
     X = rng.normal(size=(30, 5))
     losses = []
     for factor in (1, 100):
-        rows = Rows(factor * X)
+        rows = ArrayRows(factor * X)
         _, scaling = fit_scaling(rows, "global")
         network = Network.mirrored(5, (), 2)
         model = Model(network, Huber(0.5), Units.of(scaling, Huber(0.5), False))

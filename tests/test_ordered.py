@@ -5,12 +5,12 @@ import pytest
 from finite_differences import relative_error
 from numpy.testing import assert_allclose, assert_array_equal
 
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._losses import SquaredError
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
 from sklearn_ae._ordered import WHOLE, Ordered, marked_sizes, markers
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling, Units
 
 
@@ -56,7 +56,7 @@ def test_what_is_decoded():
 @pytest.mark.parametrize("n_components", [1, 3])
 def test_gradient(linear_path, block_rows, n_components):
     rng = np.random.RandomState(1)
-    rows = Rows(rng.normal(size=(40, 5)), rng.uniform(0.5, 2, size=40))
+    rows = ArrayRows(rng.normal(size=(40, 5)), rng.uniform(0.5, 2, size=40))
     code = Ordered()
     network = Network.mirrored(
         5,

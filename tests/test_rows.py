@@ -4,15 +4,16 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 from sklearn import config_context
 
-from sklearn_ae import AutoencoderTransformer, _rows
+from sklearn_ae import AutoencoderTransformer, _array_rows
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._input import check_rows
-from sklearn_ae._rows import BLOCK_BYTES, Rows, block_length, streaming_length
+from sklearn_ae._rows import BLOCK_BYTES, block_length, streaming_length
 
 X = np.arange(30.0).reshape(10, 3)
 
 
 def test_blocks_cover_all_rows_without_copies():
-    blocks = [block for block, _ in Rows(X).blocks(4)]
+    blocks = [block for block, _ in ArrayRows(X).blocks(4)]
     assert [len(block) for block in blocks] == [4, 4, 2]
     assert_array_equal(np.vstack(blocks), X)
     assert all(np.shares_memory(block, X) for block in blocks)
@@ -20,20 +21,22 @@ def test_blocks_cover_all_rows_without_copies():
 
 def test_chosen_rows_are_gathered_into_the_buffer():
     weight = np.arange(10.0)
-    rows = Rows(X, weight, np.array([7, 2, 2, 9, 0]))
+    rows = ArrayRows(X, weight, np.array([7, 2, 2, 9, 0]))
     seen, weights = zip(*rows.blocks(2), strict=True)
     assert_array_equal(np.vstack(seen), X[[7, 2, 2, 9, 0]])
     assert_array_equal(np.concatenate(weights)[:, 0], [7, 2, 2, 9, 0])
     for source in (X, np.asfortranarray(X), X.astype(np.float32)):
         buffer = np.empty((5, 3))
-        gathered = Rows(source, None, np.array([7, 2, 2, 9, 0]), X.dtype).array(buffer)
+        gathered = ArrayRows(source, None, np.array([7, 2, 2, 9, 0]), X.dtype).array(
+            buffer
+        )
         assert gathered is buffer
         assert_array_equal(gathered, X[[7, 2, 2, 9, 0]])
     assert rows.cell_weight_sum() == 3 * 20
 
 
 def test_a_mean_counts_the_weights_of_cells(monkeypatch):
-    class Holes(Rows):
+    class Holes(ArrayRows):
         def cell_weights(self):
             return super().cell_weights() * (self.array() % 4 > 0)
 
@@ -43,22 +46,22 @@ def test_a_mean_counts_the_weights_of_cells(monkeypatch):
     for length in (100, 3):
         monkeypatch.setattr("sklearn_ae._rows.block_length", lambda _, n=length: n)
         assert_allclose(Holes(X, weight).mean(np.square), expected)
-        assert_allclose(Rows(X).mean(np.square), np.square(X).mean(axis=0))
+        assert_allclose(ArrayRows(X).mean(np.square), np.square(X).mean(axis=0))
 
 
 def test_apply_puts_results_together():
-    rows = Rows(X, None, np.array([7, 2, 2, 9, 0]))
+    rows = ArrayRows(X, None, np.array([7, 2, 2, 9, 0]))
     sums = rows.apply(lambda piece: piece.array().sum(axis=1), 2)
     assert_array_equal(sums, X[[7, 2, 2, 9, 0]].sum(axis=1))
 
 
 @pytest.mark.parametrize("kind", [np.asarray, csr_array])
 def test_large_tables_are_shuffled_in_parts_of_blocks(monkeypatch, kind):
-    monkeypatch.setattr(_rows, "SHUFFLED_BYTES", 4000)
-    monkeypatch.setattr(_rows, "SHUFFLED_BLOCK_BYTES", 400)
+    monkeypatch.setattr(_array_rows, "SHUFFLED_BYTES", 4000)
+    monkeypatch.setattr(_array_rows, "SHUFFLED_BLOCK_BYTES", 400)
     cells = np.column_stack([np.arange(1, 1002.0), np.arange(1001) % 7])
     weight = np.arange(1, 1002.0)
-    rows, rng = Rows(kind(cells), weight), np.random.RandomState(0)
+    rows, rng = ArrayRows(kind(cells), weight), np.random.RandomState(0)
     batches = list(rows.batches(20, rng))
     seen = np.vstack([batch.array() for batch in batches])
     assert_array_equal(seen[seen[:, 0].argsort()], cells)
@@ -84,8 +87,8 @@ def test_a_fit_to_a_sorted_file_is_as_good_as_with_full_shuffling(
     X_map = np.load(tmp_path / "X.npy", mmap_mode="r")
     estimator = AutoencoderTransformer(3, max_iter=20, tol=0, random_state=0)
     loss = -estimator.fit(X).score_samples(X_test).mean()
-    monkeypatch.setattr(_rows, "SHUFFLED_BYTES", X.nbytes // 10)
-    monkeypatch.setattr(_rows, "SHUFFLED_BLOCK_BYTES", X.nbytes // 320)
+    monkeypatch.setattr(_array_rows, "SHUFFLED_BYTES", X.nbytes // 10)
+    monkeypatch.setattr(_array_rows, "SHUFFLED_BLOCK_BYTES", X.nbytes // 320)
     in_parts = -estimator.fit(X_map).score_samples(X_test).mean()
     assert in_parts < 1.01 * loss
     # As all goes by shape, it does not matter where rows are.
@@ -105,7 +108,7 @@ def test_whole_numbers_stay_as_they_are_stored(dtype):
 
 
 def test_take_is_relative():
-    rows = Rows(X, None, np.array([5, 6, 7])).take(np.array([2, 0]))
+    rows = ArrayRows(X, None, np.array([5, 6, 7])).take(np.array([2, 0]))
     assert_array_equal(next(rows.blocks(9))[0], X[[7, 5]])
     assert rows.cell_weight_sum() == 3 * len(rows) == 6
 

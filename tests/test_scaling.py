@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from sklearn_ae._rows import Rows
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._scaling import fit_scaling, mean_and_variance
 
 
@@ -11,22 +11,22 @@ def test_statistics_are_weighted_and_ignore_blocks(monkeypatch):
     X, weight = rng.normal(5, 3, size=(200, 4)), rng.randint(1, 4, size=200)
     repeated = np.repeat(X, weight, axis=0)
     expected = repeated.mean(axis=0), repeated.var(axis=0)
-    assert_allclose(mean_and_variance(Rows(X, weight.astype(float))), expected)
+    assert_allclose(mean_and_variance(ArrayRows(X, weight.astype(float))), expected)
     monkeypatch.setattr("sklearn_ae._rows.block_length", lambda row_bytes: 7)
-    assert_allclose(mean_and_variance(Rows(X, weight.astype(float))), expected)
+    assert_allclose(mean_and_variance(ArrayRows(X, weight.astype(float))), expected)
 
 
 def test_a_constant_column_has_no_variance_however_large():
     X = np.full((50, 3), [1e8 / 3, 0.1, 0])
     X[:, 2] = np.arange(50)
-    _, variance = mean_and_variance(Rows(X))
+    _, variance = mean_and_variance(ArrayRows(X))
     assert_allclose(variance, [0, 0, 208.25])
 
 
 def test_overflow_is_an_error():
     X = np.array([[1e200, 0], [-1e200, 1]])
     with pytest.raises(ValueError, match="variance overflows float64"):
-        mean_and_variance(Rows(X))
+        mean_and_variance(ArrayRows(X))
 
 
 @pytest.mark.parametrize("how", ["global", "per_feature", None])
@@ -34,7 +34,7 @@ def test_overflow_is_an_error():
 def test_invert_undoes_apply(how, dtype):
     rng = np.random.RandomState(0)
     X = (rng.normal(size=(30, 3)) * [1, 100, 0] + [0, 5, 7]).astype(dtype)
-    _, scaling = fit_scaling(Rows(X), how)
+    _, scaling = fit_scaling(ArrayRows(X), how)
     scaled = scaling.apply(X)
     assert scaled.dtype == dtype
     assert_allclose(scaling.invert(scaled), X, rtol=1e-5)
@@ -47,7 +47,7 @@ def test_invert_undoes_apply(how, dtype):
 def test_data_without_any_variance_are_only_centred():
     X = np.full((5, 2), 3.0)
     for how in ("global", "per_feature"):
-        _, scaling = fit_scaling(Rows(X), how)
+        _, scaling = fit_scaling(ArrayRows(X), how)
         assert_allclose(scaling.apply(X), 0)
         assert_allclose(scaling.scale, 1)
 
@@ -59,6 +59,6 @@ def test_a_constant_has_no_variance_however_often(constant, n_rows):
     X = np.random.RandomState(0).normal(size=(n_rows, 3))
     X[:, 1] = constant
     for weights in (None, np.random.RandomState(1).uniform(0.5, 1, size=n_rows)):
-        rows = Rows(X, weights)
+        rows = ArrayRows(X, weights)
         assert mean_and_variance(rows)[1][1] == 0
         assert fit_scaling(rows, "per_feature")[1].scale[1] == 1

@@ -25,12 +25,12 @@ from sklearn_ae import (
     MaskingNoise,
     VariationalAutoencoder,
 )
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._distances import Ellipsoid, References
 from sklearn_ae._gaps import GappyRows
 from sklearn_ae._input import as_rows
 from sklearn_ae._linear import principal_axes
 from sklearn_ae._projection import Projected, Projection
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling, fit_scaling
 from sklearn_ae._scores import Part
 
@@ -255,7 +255,7 @@ def test_memory_is_that_of_blocks_and_weights():
 
 def test_rows_are_dense_in_blocks_alone():
     X = csr_array(DIGITS)
-    rows = Rows(X, None, np.array([7, 2, 2, 200, 0]))
+    rows = ArrayRows(X, None, np.array([7, 2, 2, 200, 0]))
     buffer = np.full((5, 64), 7.0)
     assert rows.array(buffer) is buffer
     assert_array_equal(buffer, DIGITS[[7, 2, 2, 200, 0]])

@@ -15,6 +15,7 @@ from sklearn.datasets import load_iris
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._choices import choose
 from sklearn_ae._fitting import Fitted, _choose_sharing
 from sklearn_ae._losses import SquaredError
@@ -22,7 +23,6 @@ from sklearn_ae._model import Model
 from sklearn_ae._network import Network, Stack
 from sklearn_ae._objective import Objective
 from sklearn_ae._penalties import ElasticNet
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling, Units
 from sklearn_ae._threads import BlasLimit, Sharing, one_blas_thread, threads
 
@@ -66,7 +66,7 @@ def test_as_many_threads_as_you_like_give_the_same_bits(corrupted):
     from sklearn_ae import GaussianNoise
 
     rng = np.random.RandomState(0)
-    rows = Rows(rng.normal(size=(1003, 5)), rng.uniform(size=1003))
+    rows = ArrayRows(rng.normal(size=(1003, 5)), rng.uniform(size=1003))
     network = Network.mirrored(5, (4,), 2, linear_path=True)
     scaling = Scaling(np.zeros(5), np.ones(()))
     model = Model(network, SquaredError(), Units.of(scaling, SquaredError(), False))
@@ -96,7 +96,7 @@ def sharing(solver, n_rows, n_features, hidden, **params):
         5, solver=solver, hidden_layer_sizes=hidden, **params
     )
     scaling = Scaling(np.zeros(n_features, np.float32), np.ones((), np.float32))
-    rows = Rows(np.broadcast_to(np.float32(0), (n_rows, n_features)))
+    rows = ArrayRows(np.broadcast_to(np.float32(0), (n_rows, n_features)))
     choices = choose(estimator, rows, scaling, n_rows)
     fitted = Fitted(choices, scaling.location, scaling, np.empty(0))
     return _choose_sharing(fitted, rows)

@@ -10,12 +10,12 @@ from sklearn.decomposition import PCA
 
 from sklearn_ae import AutoencoderOutlierDetector, AutoencoderTransformer, Dense
 from sklearn_ae._activations import ACTIVATIONS
+from sklearn_ae._array_rows import ArrayRows
 from sklearn_ae._losses import SquaredError
 from sklearn_ae._model import Model
 from sklearn_ae._network import Network
 from sklearn_ae._objective import Objective
 from sklearn_ae._penalties import ElasticNet
-from sklearn_ae._rows import Rows
 from sklearn_ae._scaling import Scaling, Units
 
 pytestmark = pytest.mark.filterwarnings("ignore:Stopped after max_iter")
@@ -59,7 +59,7 @@ def test_gradient(linear_path, activation, block_rows):
     scaling = Scaling(np.zeros(5), np.ones(()))
     units = Units.of(scaling, SquaredError(), False)
     rng = np.random.RandomState(0)
-    rows = Rows(rng.normal(size=(12, 5)), rng.uniform(0.5, 2, size=12))
+    rows = ArrayRows(rng.normal(size=(12, 5)), rng.uniform(0.5, 2, size=12))
     penalty = ElasticNet(0.1, 0.3)
     model = Model(network, SquaredError(), units)
     objective = Objective(model, penalty, np.float64, block_rows)
