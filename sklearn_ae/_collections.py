@@ -14,9 +14,10 @@ from ._rounds import Rounds, all_results, current_client, tasks_with
 from ._statistics import relative
 from ._storage import stacked, stored_values
 
-# Partitions are worked on in groups of about this size, which depend on nothing else:
-# so neither do sums.
-GROUP_BYTES = 32 * 2**20
+# Partitions are worked on in groups whose size depends on the collection's, and on
+# nothing else: so neither do sums. Of few rows there are several, too, lest one of some
+# workers has much more to do than the others.
+N_GROUPS, LEAST_GROUP_BYTES, GROUP_BYTES = 16, 4 * 2**20, 32 * 2**20
 
 
 def is_collection(X):
@@ -157,7 +158,8 @@ def _groups(counts):
     """
     numbers = [i for i, few in enumerate(counts) if few.n_rows] or [0]
     nbytes = sum(few.nbytes for few in counts)
-    n_groups = 1 if nbytes <= SMALL_BYTES else ceil(nbytes / GROUP_BYTES)
+    size = min(max(nbytes / N_GROUPS, LEAST_GROUP_BYTES), GROUP_BYTES)
+    n_groups = 1 if nbytes <= SMALL_BYTES else ceil(nbytes / size)
     sizes = [(0, i) for i in range(min(n_groups, len(numbers)))]
     groups: list = [[] for _ in sizes]
     for number in numbers:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from math import inf
 from time import monotonic, sleep
+from uuid import uuid4
 
 from ._stopping import RowsLost
 
@@ -67,8 +68,13 @@ def tasks_with(function, arguments):
 
     # One for all tasks: a function may carry megabytes of parameters.
     of_all = delayed(function, pure=False, traverse=False)
-    call = delayed(called, pure=False)
-    return [call(of_all, *args) for args in arguments]
+    call, name = delayed(called, pure=False), f"called-{uuid4().hex}"
+    # Tasks are begun in the order of their names. If it were by chance, workers would
+    # take groups from each other, and after some rounds have more or fewer of them.
+    return [
+        call(of_all, *args, dask_key_name=f"{name}-{i:07}")
+        for i, args in enumerate(arguments)
+    ]
 
 
 def all_results(rounds, function, arguments):
