@@ -85,8 +85,10 @@ def read(X, indices, dtype, buffer=None):
         return in_dtype(X, dtype)
     if buffer is None:
         return in_dtype(X[indices], dtype)
-    if not X.flags.c_contiguous or X.dtype != dtype:
-        # `take` would first copy all of it.
+    simple = X.flags.c_contiguous and X.flags.aligned and X.dtype == dtype
+    if not simple:
+        # `take` would first copy all of it. What has come from another process need not
+        # be aligned.
         buffer[...] = in_dtype(X[indices], dtype)
         return buffer
     # mode="clip" lets NumPy write to `out` directly; no index is outside.

@@ -25,7 +25,9 @@ def test_chosen_rows_are_gathered_into_the_buffer():
     seen, weights = zip(*rows.blocks(2), strict=True)
     assert_array_equal(np.vstack(seen), X[[7, 2, 2, 9, 0]])
     assert_array_equal(np.concatenate(weights)[:, 0], [7, 2, 2, 9, 0])
-    for source in (X, np.asfortranarray(X), X.astype(np.float32)):
+    unaligned = np.frombuffer(b"." + X.tobytes(), X.dtype, X.size, 1).reshape(X.shape)
+    assert not unaligned.flags.aligned
+    for source in (X, np.asfortranarray(X), X.astype(np.float32), unaligned):
         buffer = np.empty((5, 3))
         gathered = ArrayRows(source, None, np.array([7, 2, 2, 9, 0]), X.dtype).array(
             buffer
