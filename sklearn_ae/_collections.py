@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ._dask_rows import SMALL_BYTES, Build, DaskRows
-from ._rounds import Rounds, all_results, current_client, tasks_with
+from ._rounds import Rounds, all_results, current_client
 from ._statistics import relative
 from ._storage import stacked, stored_values
 
@@ -129,7 +129,7 @@ def read_collection(read, X, sample_weight, dtype, like, as_rows, again=True):
         (loaded,) = all_results(rounds, load_group, loads)
         return as_rows(*loaded, like)
     if again and nbytes <= rounds.memory():
-        groups = rounds.keep(tasks_with(load_group, loads))
+        groups = rounds.keep(load_group, loads)
     else:
         groups = rounds.again_and_again(load_group, loads)
     lengths = dict(enumerate(n_rows for n_rows, _ in loads))

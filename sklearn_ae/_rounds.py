@@ -62,19 +62,27 @@ def called(function, *args):
     return function(*args)
 
 
-def tasks_with(function, arguments):
-    """Return a task for each tuple of arguments of a function, which may be large."""
-    from dask import delayed
+def tasks_with(function, arguments, preferred=()):
+    """Return a task for each tuple of arguments of a function, which may be large.
+
+    Workers that are preferred get them in turn, but any other may do them.
+    """
+    from dask import annotate, delayed
 
     # One for all tasks: a function may carry megabytes of parameters.
     of_all = delayed(function, pure=False, traverse=False)
     call, name = delayed(called, pure=False), f"called-{uuid4().hex}"
     # Tasks are begun in the order of their names. If it were by chance, workers would
     # take groups from each other, and after some rounds have more or fewer of them.
-    return [
-        call(of_all, *args, dask_key_name=f"{name}-{i:07}")
-        for i, args in enumerate(arguments)
-    ]
+    tasks = []
+    for i, args in enumerate(arguments):
+        where: dict = {}
+        if preferred:
+            worker = preferred[i % len(preferred)]
+            where = {"workers": [worker], "allow_other_workers": True}
+        with annotate(**where):
+            tasks.append(call(of_all, *args, dask_key_name=f"{name}-{i:07}"))
+    return tasks
 
 
 def all_results(rounds, function, arguments):
@@ -165,15 +173,19 @@ class Rounds:
         """Return how many bytes may be kept between rounds."""
         if self._client is None:
             return LOCAL_BYTES
-        limits = [worker["memory_limit"] or inf for worker in self._workers()]
+        limits = [worker["memory_limit"] or inf for worker in self._workers().values()]
         return sum(limits) / 2
 
-    def keep(self, tasks):
-        """Return tasks whose results, once made, are kept where they were made."""
+    def keep(self, function, groups):
+        """Return what a function makes of each group of tasks, kept where it was made.
+
+        Workers get as many each, as far as they are there.
+        """
         from dask import persist
 
         if self._client is None:
-            return list(persist(*tasks, **LOCAL))
+            return list(persist(*tasks_with(function, groups), **LOCAL))
+        tasks = tasks_with(function, groups, sorted(self._workers()))
         return self._client.persist(tasks)
 
     def again_and_again(self, function, groups):
@@ -262,7 +274,7 @@ class Rounds:
                         ) from None
 
     def _workers(self):
-        """Return what is known of each worker; RowsLost if the scheduler is gone."""
+        """Return what is known of workers; RowsLost if the scheduler is gone."""
         client = self._client
         try:
             status = client.sync(client.scheduler.identity, callback_timeout=ANSWER)
@@ -271,7 +283,7 @@ class Rounds:
             raise RowsLost(
                 f"Dask's scheduler does not answer: {type(error).__name__}: {error}"
             ) from error
-        return status["workers"].values()
+        return status["workers"]
 
 
 @contextmanager
