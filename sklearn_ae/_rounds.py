@@ -248,7 +248,9 @@ class Rounds:
         self._workers()
         sleep(attempt)
         # What is kept, and has failed for good, would fail again at once.
-        self._client.retry([f for f in futures_of(task) if f.status == "error"])
+        failed = [future for future in futures_of(task) if future.status == "error"]
+        if failed:
+            self._client.retry(failed)
 
     def _result(self, task):
         if self._client is None:
@@ -258,14 +260,16 @@ class Rounds:
         # Parameters go along, once for all workers.
         with dask.config.set({LARGE_GRAPH: "1TB"}):
             future = self._client.compute(task)
-        since = monotonic()
-        with _cancelled_if_left(future):
+        since, timeout = monotonic(), LOOK
+        with _released_if_left(future):
             while True:
                 try:
-                    return future.result(timeout=LOOK)
+                    return future.result(timeout=timeout)
                 except TimeoutError:
                     if future.done():
-                        return future.result()
+                        # To get it here may take longer, but not for ever: it comes
+                        # by way of the scheduler.
+                        timeout *= 2
                     if self._workers():
                         since = monotonic()
                     elif monotonic() - since > WITHOUT_WORKERS:
@@ -287,14 +291,13 @@ class Rounds:
 
 
 @contextmanager
-def _cancelled_if_left(future):
+def _released_if_left(future):
     """Let nobody go on with what nobody waits for, as after Ctrl-C."""
     try:
         yield
     except (KeyboardInterrupt, RowsLost):
-        # A scheduler that is gone has nothing left to cancel.
-        if future.client.status == "running":
-            future.cancel()
+        # To cancel it would be to wait for an answer, which may never come.
+        future.release()
         raise
 
 

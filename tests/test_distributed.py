@@ -27,6 +27,7 @@ from sklearn_ae import (
     _rounds,
 )
 
+dask = pytest.importorskip("dask")
 da = pytest.importorskip("dask.array")
 distributed = pytest.importorskip("distributed")
 
@@ -225,6 +226,23 @@ def test_no_workers(monkeypatch):
     with make_cluster(0) as cluster, distributed.Client(cluster):
         with pytest.raises(_rounds.RowsLost, match="there has been no worker for 1 s"):
             fit()
+
+
+def test_results_that_take_long_to_arrive(client, monkeypatch):
+    # One may be done, and the scheduler freeze on its way: so no look at it may last.
+    original, timeouts = distributed.Future.result, []
+
+    def slow(self, timeout=None):
+        result = original(self, 60)
+        timeouts.append(timeout)
+        if len(timeouts) < 3:
+            raise TimeoutError
+        return result
+
+    monkeypatch.setattr(distributed.Future, "result", slow)
+    task = dask.delayed(sum)([1, 2])
+    assert _rounds.Rounds(client).result(task) == 3
+    assert timeouts == [_rounds.LOOK, 2 * _rounds.LOOK, 4 * _rounds.LOOK]
 
 
 @pytest.fixture
