@@ -56,8 +56,9 @@ NAMES = {
 class LazyForCollections:
     """Methods that return lazy collections for Dask collections.
 
-    Each is applied to every partition, so results are what they are for its rows in
-    memory. Methods that return something for each row need not know of this.
+    Each is applied to every partition, so results are, to the bit, what they are for
+    that partition in memory. Methods that return something for each row need not know
+    of this.
     """
 
     def __init_subclass__(cls, **kwargs):

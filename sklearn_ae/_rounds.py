@@ -144,7 +144,12 @@ class Graphs:
         if id(graph) not in self._known:
             # The graph is kept, so that its number stays its own.
             self._known[id(graph)] = graph, dict(graph)
-        return cull(self._known[id(graph)][1], [task.key])[0]
+        culled, _ = cull(self._known[id(graph)][1], [task.key])
+        # What is on a scheduler is not in the graph, though others wait for it.
+        needed = (getattr(node, "dependencies", ()) for node in culled.values())
+        if not culled.keys() >= set().union(*needed):
+            raise KeyError(task.key)
+        return culled
 
 
 class Rounds:

@@ -153,6 +153,18 @@ def test_rows_that_workers_have_no_room_for(client, monkeypatch):
     assert_array_equal(theta(fit()), undisturbed())
 
 
+def test_rows_that_were_scattered(client):
+    if dask.__version__ == "2025.4.1":
+        pytest.skip("hands over the future in place of what it stands for")
+    few = [DIGITS[start : start + 100] for start in range(0, len(DIGITS), 100)]
+    parts = map(dask.delayed, client.scatter(few))
+    arrays = zip(parts, few, strict=True)
+    X = da.concatenate([da.from_delayed(p, a.shape, a.dtype) for p, a in arrays])
+    estimator = fit()
+    # They are read once, so nothing is kept.
+    assert abs(estimator.score(X) - estimator.score(DIGITS)) < 1e-12
+
+
 def test_errors_come_through(client):
     X = da.from_array(np.where(DIGITS == 16, np.inf, DIGITS), chunks=(100, 64))
     with pytest.raises(ValueError, match="Input X contains infinity"):
@@ -172,7 +184,9 @@ def test_a_search_with_the_backend_of_joblib(client):
 
 
 def test_interrupted(client, disturb):
-    disturb(lambda: os.kill(os.getpid(), signal.SIGINT), {N_BEFORE + 5})
+    # Once more, as Python ignores one that comes while it cleans up.
+    rounds = {N_BEFORE + 5, N_BEFORE + 30}
+    disturb(lambda: os.kill(os.getpid(), signal.SIGINT), rounds)
     with pytest.warns(ConvergenceWarning, match="interrupted"):
         estimator = fit(max_iter=50)
     assert 1 <= estimator.n_iter_ < 50

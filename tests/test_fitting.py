@@ -11,8 +11,8 @@ from sklearn.datasets import load_digits, load_iris
 from sklearn_ae import (
     AutoencoderOutlierDetector,
     AutoencoderTransformer,
-    _base,
     _fitting,
+    _safety,
 )
 from sklearn_ae._fitting import OTHER_SIZES
 from sklearn_ae._stopping import Outcome
@@ -134,7 +134,7 @@ def test_interrupted(monkeypatch, which):
         return fitted, solution, *others
 
     monkeypatch.setattr(_fitting, "_fit_one", interrupted)
-    monkeypatch.setattr(_base, "_last_interrupt", -np.inf)
+    monkeypatch.setattr(_safety, "_last_interrupt", -np.inf)
     with pytest.warns(match="Training was interrupted"):
         estimator = AutoencoderTransformer(2, **auto).fit(DIGITS)
     assert len(calls) == which + 1
@@ -152,7 +152,7 @@ def test_interrupted_before_a_rival_has_anything_to_show(monkeypatch):
         return calls[-1]
 
     monkeypatch.setattr(_fitting, "_fit_one", interrupted)
-    monkeypatch.setattr(_base, "_last_interrupt", -np.inf)
+    monkeypatch.setattr(_safety, "_last_interrupt", -np.inf)
     with pytest.warns(match="Training was interrupted"):
         estimator = AutoencoderTransformer(2, **auto).fit(DIGITS)
     assert estimator._fitted is calls[0][0]
